@@ -1,0 +1,155 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ReadGlobs pairs files by patterns, one per channel, and a pattern of labels ("" for none). Files belong
+// together when the wildcards matched the same text ("a/*_T1.nii.gz" with "b/*_seg.nii.gz"), or else when
+// their names without extension are equal. Every file without a partner is reported.
+func ReadGlobs(images []string, label string) ([]Case, error) {
+	if len(images) == 0 {
+		return nil, errors.New("dataset: want a pattern of images, got none")
+	}
+	patterns := slices.Clone(images)
+	if label != "" {
+		patterns = append(patterns, label)
+	}
+	lists := make([][]string, len(patterns))
+	var faults []error
+	for i, p := range patterns {
+		files, err := glob(p)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		lists[i] = files
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	byWildcard, err1 := pair(lists, func(i int, file string) string { return captured(patterns[i], file) })
+	if err1 == nil {
+		return assemble(byWildcard, lists[0], label != "")
+	}
+	byName, err2 := pair(lists, func(_ int, file string) string { return stem(filepath.Base(file)) })
+	if err2 == nil {
+		return assemble(byName, lists[0], label != "")
+	}
+	return nil, err1
+}
+
+func glob(pattern string) ([]string, error) {
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: pattern %q: %w", pattern, err)
+	}
+	files = slices.DeleteFunc(files, func(f string) bool {
+		info, err := os.Stat(f)
+		return err != nil || info.IsDir() || strings.HasPrefix(filepath.Base(f), ".")
+	})
+	if len(files) == 0 {
+		return nil, fmt.Errorf("dataset: pattern %q: no file matches", pattern)
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+// pair maps each file of the first list to its partners in the others, by a key of file names.
+func pair(lists [][]string, key func(list int, file string) string) (map[string][]string, error) {
+	sets := make([]map[string]string, len(lists))
+	var faults []error
+	for i, files := range lists {
+		sets[i] = map[string]string{}
+		for _, f := range files {
+			k := key(i, f)
+			if other, twice := sets[i][k]; twice {
+				faults = append(faults, fmt.Errorf("dataset: %s and %s both stand for %q", other, f, k))
+			}
+			sets[i][k] = f
+		}
+	}
+	for i, files := range lists {
+		for _, f := range files {
+			for j := range lists {
+				if _, ok := sets[j][key(i, f)]; !ok && (i == 0 || j == 0) {
+					faults = append(faults, fmt.Errorf("dataset: %s: no partner among the %d files of pattern %d", f, len(lists[j]), j+1))
+				}
+			}
+		}
+	}
+	rows := map[string][]string{}
+	for k, f := range sets[0] {
+		for _, set := range sets {
+			rows[f] = append(rows[f], set[k])
+		}
+	}
+	return rows, errors.Join(faults...)
+}
+
+func assemble(rows map[string][]string, order []string, labelled bool) ([]Case, error) {
+	cases := make([]Case, len(order))
+	for i, f := range order {
+		row := rows[f]
+		if labelled {
+			cases[i].Label = row[len(row)-1]
+			row = row[:len(row)-1]
+		}
+		cases[i].Images = row
+	}
+	return cases, name(cases)
+}
+
+// captured is the text that the wildcards of a pattern matched in a file's path.
+func captured(pattern, file string) string {
+	var re strings.Builder
+	re.WriteString(`^(?s:`)
+	for i := 0; i < len(pattern); {
+		switch c := pattern[i]; {
+		case c == '*':
+			re.WriteString(`([^/\\]*)`)
+			i++
+		case c == '?':
+			re.WriteString(`([^/\\])`)
+			i++
+		case c == '[' && strings.IndexByte(pattern[i:], ']') > 0:
+			end := i + strings.IndexByte(pattern[i:], ']')
+			re.WriteString("(" + pattern[i:end+1] + ")")
+			i = end + 1
+		case c == '\\' && filepath.Separator != '\\' && i+1 < len(pattern):
+			re.WriteString(regexp.QuoteMeta(pattern[i+1 : i+2]))
+			i += 2
+		default:
+			re.WriteString(regexp.QuoteMeta(pattern[i : i+1]))
+			i++
+		}
+	}
+	re.WriteString(`)$`)
+	compiled, err := regexp.Compile(re.String())
+	if err != nil {
+		return file
+	}
+	m := compiled.FindStringSubmatch(file)
+	if m == nil {
+		return file
+	}
+	key := strings.Join(m[1:], "\x00")
+	// "*" alone matches "a.nii.gz" and "a.nii" of the same case
+	if strings.HasSuffix(pattern, "*") {
+		key = strings.Join(m[1:len(m)-1], "\x00") + "\x00" + stem(m[len(m)-1])
+	}
+	return key
+}
+
+// quote protects the wildcards in a folder's name.
+func quote(path string) string {
+	if filepath.Separator == '\\' {
+		return path
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
