@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+)
+
+// backend is a compute.Backend whose every operation that the inner one lacks or gets wrong is rewritten. What is not
+// overridden passes through.
+type backend struct {
+	compute.Backend
+}
+
+// decorate repairs inner.
+func decorate(inner compute.Backend) *backend { return &backend{inner} }
+
+// Name tells the repaired backend from the bare one.
+func (b *backend) Name() string { return "nitrain-" + b.Backend.Name() }
+
+func (b *backend) String() string { return b.Name() }
+
+// Capabilities adds the operations that the decorator supplies. Variables stay inputs: baked into the graph as
+// constants, as compute-onnx asks for, the running statistics of batch normalization freeze at the first evaluation.
+func (b *backend) Capabilities() compute.Capabilities {
+	c := b.Backend.Capabilities().Clone()
+	c.PreferConstantsForVariables = false
+	for _, op := range supplied() {
+		c.Operations[op] = true
+	}
+	return c
+}
+
+// supplied lists the operations that are built from others here.
+func supplied() []compute.OpType {
+	return []compute.OpType{compute.OpTypeClamp, compute.OpTypeIsFinite, compute.OpTypeIsNaN, compute.OpTypeExpm1, compute.OpTypeRsqrt}
+}
+
+func (b *backend) Builder(name string) compute.Builder {
+	return &builder{Builder: b.Backend.Builder(name), backend: b}
+}
+
+func (b *backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
+	inner, err := b.Backend.BufferFromFlatData(device, flat, shape)
+	return b.wrap(inner), err
+}
+
+func (b *backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, any, error) {
+	inner, flat, err := b.Backend.NewSharedBuffer(device, shape)
+	return b.wrap(inner), flat, err
+}
+
+// wrap makes an inner buffer one of b's. GoMLX refuses buffers that belong to another backend than the graph's.
+func (b *backend) wrap(inner compute.Buffer) compute.Buffer {
+	if inner == nil {
+		return nil
+	}
+	return &buffer{inner, b}
+}
+
+// buffer is an inner buffer that names the decorated backend as its owner.
+type buffer struct {
+	compute.Buffer
+	backend *backend
+}
+
+func (b *buffer) Backend() compute.Backend { return b.backend }
+
+func (b *buffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) {
+	inner, err := b.Buffer.CopyToDevice(device)
+	return b.backend.wrap(inner), err
+}
+
+// builder hands out decorated functions and executables.
+type builder struct {
+	compute.Builder
+	backend *backend
+	main    *function
+}
+
+func (b *builder) Main() compute.Function {
+	if b.main == nil {
+		b.main = &function{Function: b.Builder.Main(), builder: b}
+	}
+	return b.main
+}
+
+func (b *builder) Compile() (compute.Executable, error) {
+	inner, err := b.Builder.Compile()
+	if err != nil {
+		return nil, err
+	}
+	return &executable{inner, b.backend}, nil
+}
+
+// function records operations: the inner ones where they work, the rewritten ones of this package where they don't.
+type function struct {
+	compute.Function
+	builder *builder
+}
+
+func (f *function) Builder() compute.Builder { return f.builder }
+
+// executable runs a compiled graph on the inner buffers.
+type executable struct {
+	compute.Executable
+	backend *backend
+}
+
+// Execute passes the donation flags on, so that a donated buffer's memory is reused by the inner backend.
+func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+	inner := make([]compute.Buffer, len(inputs))
+	for i, in := range inputs {
+		inner[i] = in
+		if b, ok := in.(*buffer); ok {
+			inner[i] = b.Buffer
+		}
+	}
+	outputs, err := e.Executable.Execute(inner, donate, device)
+	for i, out := range outputs {
+		outputs[i] = e.backend.wrap(out)
+	}
+	return outputs, err
+}

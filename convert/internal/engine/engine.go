@@ -1,0 +1,89 @@
+// Package engine builds the GoMLX backends that train, and repairs from outside what they refuse or get wrong.
+//
+// Two kinds exist. ONNX is compute-onnx (GoMLX graphs run by the onnxruntime library) behind a decorator: every
+// operation that compute-onnx lacks or computes wrongly is rewritten into operations that it has, one file an idea
+// (pad.go, conv.go, pool.go, unary.go). Go is GoMLX's own interpreter, slow and exact: the oracle of the tests.
+//
+// Nothing is registered, downloaded or found by itself: New builds one backend from explicit Options and returns
+// errors, never panics.
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
+)
+
+// Kind names an engine.
+type Kind string
+
+const (
+	ONNX Kind = "onnx" // compute-onnx on the onnxruntime library, repaired; needs cgo
+	Go   Kind = "go"   // GoMLX's interpreter in Go, one thread an operation; the test oracle
+)
+
+// Device names where the ONNX engine computes.
+type Device string
+
+const (
+	CPU  Device = "cpu"
+	CUDA Device = "cuda" // needs the GPU build of onnxruntime and its CUDA libraries
+)
+
+// Options say which backend New builds.
+type Options struct {
+	// Kind is the engine; empty means ONNX.
+	Kind Kind
+	// Library is the path of the onnxruntime shared library (version 1.17 or later); required for ONNX. One process
+	// loads one library: the first that succeeds stays.
+	Library string
+	// Device is where ONNX computes; empty means CPU.
+	Device Device
+	// Threads bounds the threads that work on one operation on the CPU; 0 means one for each processor.
+	Threads int
+	// Spin keeps idle threads of onnxruntime polling for work: a little faster on a machine of one's own, much slower
+	// on a shared one.
+	Spin bool
+}
+
+// Error says why a backend cannot be built.
+type Error struct {
+	Kind Kind
+	Err  error
+	hint string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("engine: %s: %v", e.Kind, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint says what to do about the error.
+func (e *Error) Hint() string { return e.hint }
+
+// ErrNoCgo is the reason of every refusal to build ONNX in a binary made without cgo.
+var ErrNoCgo = errors.New("want a binary built with cgo, got one without")
+
+// New builds the backend that o describes. The caller finalizes it.
+func New(o Options) (compute.Backend, error) {
+	if o.Threads < 0 {
+		return nil, &Error{o.Kind, fmt.Errorf("threads: want 0 or more, got %d", o.Threads), "0 means one thread for each processor"}
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.NumCPU()
+	}
+	switch o.Kind {
+	case ONNX, "":
+		o.Kind = ONNX
+		return newONNX(o)
+	case Go:
+		b, err := gobackend.New("ops_sequential")
+		if err != nil {
+			return nil, &Error{Go, err, ""}
+		}
+		return b, nil
+	}
+	return nil, &Error{o.Kind, fmt.Errorf("want kind %q or %q, got %q", ONNX, Go, o.Kind), ""}
+}
