@@ -45,14 +45,17 @@ type Image struct {
 // Source is what an image keeps of the file that it was read from, so that a result can be
 // written in the same space with the same codes, and so that doubts about it reach the user.
 type Source struct {
-	Format       string   // "nifti1", "nifti2", "mgh", ...
-	Stored       string   // type of the samples in the file, numpy's name: "int16", "float32", "rgb24", ...
-	Shape        []int    // shape as the file has it, 2 to 7 axes
-	AffineSource string   // "sform", "qform", "fallback", "mgh", ...
-	SformCode    int      // NIfTI codes, zero elsewhere
-	QformCode    int      //
-	Units        uint8    // NIfTI xyzt_units
-	Warnings     []string // what was wrong and how it was mended, without patient data
+	Format       string      // "nifti1", "nifti2", "mgh", ...
+	Stored       string      // type of the samples in the file, numpy's name: "int16", "float32", "rgb24", ...
+	Shape        []int       // shape as the file has it, 2 to 7 axes
+	AffineSource string      // "sform", "qform", "fallback", "mgh", ...
+	SformCode    int         // NIfTI codes, zero elsewhere
+	QformCode    int         //
+	Units        uint8       // NIfTI xyzt_units
+	Intent       int         // NIfTI intent code
+	Zooms        []float64   // along the axes of Shape: mm, then time as the file has it
+	Extensions   []Extension // NIfTI extensions, written back
+	Warnings     []string    // what was wrong and how it was mended, without patient data
 }
 
 // New returns an image of zeros.

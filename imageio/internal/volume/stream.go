@@ -1,0 +1,142 @@
+package volume
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+)
+
+// MaxRatio is the most that DEFLATE can expand its input.
+const MaxRatio = 1032
+
+// Stream reads the uncompressed bytes of a file, which may be gzip: that is seen from its bytes.
+type Stream struct {
+	Compressed bool
+	FileSize   int64 // bytes on the disk
+	Pos        int64 // of the next uncompressed byte
+
+	Trailing   bool // bytes that are not gzip follow the last member
+	Mismatch   bool // a checksum was wrong and was ignored
+	ignoreSums bool
+
+	file io.Closer
+	buf  *bufio.Reader
+	gz   *gzip.Reader
+	done bool
+}
+
+// OpenStream opens a file for one pass from its start. A wrong gzip checksum is an error
+// where it is met, unless ignoreSums.
+func OpenStream(path string, ignoreSums bool) (*Stream, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s, err := NewStream(f, info.Size(), ignoreSums)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s.file = f
+	return s, nil
+}
+
+// NewStream is OpenStream on a reader of known size, which the caller closes.
+func NewStream(r io.Reader, size int64, ignoreSums bool) (*Stream, error) {
+	s := &Stream{FileSize: size, ignoreSums: ignoreSums, buf: bufio.NewReaderSize(r, 1<<18)}
+	magic, err := s.buf.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
+		return s, nil
+	}
+	s.Compressed = true
+	if s.gz, err = gzip.NewReader(s.buf); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = ErrTruncated
+		}
+		return nil, err
+	}
+	s.gz.Multistream(false)
+	return s, nil
+}
+
+// Close closes the file.
+func (s *Stream) Close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// Limit returns the most uncompressed bytes that the file can hold.
+func (s *Stream) Limit() int64 {
+	if !s.Compressed {
+		return s.FileSize
+	}
+	return s.FileSize*MaxRatio + 1024
+}
+
+// Read returns the next uncompressed bytes.
+func (s *Stream) Read(p []byte) (int, error) {
+	if !s.Compressed {
+		n, err := s.buf.Read(p)
+		s.Pos += int64(n)
+		return n, err
+	}
+	for !s.done {
+		n, err := s.gz.Read(p)
+		s.Pos += int64(n)
+		if errors.Is(err, gzip.ErrChecksum) && s.ignoreSums {
+			s.Mismatch = true
+			err = io.EOF
+		}
+		if err == io.EOF {
+			err = s.nextMember()
+		}
+		if n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+	return 0, io.EOF
+}
+
+// nextMember goes on to the next gzip member. Anything else behind the last one is left alone and noted.
+func (s *Stream) nextMember() error {
+	magic, err := s.buf.Peek(2)
+	if len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+		if err := s.gz.Reset(s.buf); err != nil {
+			return err
+		}
+		s.gz.Multistream(false)
+		return nil
+	}
+	s.done = true
+	s.Trailing = len(magic) > 0
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return io.EOF
+}
+
+// Skip passes over n uncompressed bytes.
+func (s *Stream) Skip(n int64) error {
+	_, err := io.CopyN(io.Discard, s, n)
+	return err
+}
+
+// IsDamage reports whether err says that compressed data make no sense.
+func IsDamage(err error) bool {
+	var flate1 flate.CorruptInputError
+	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &flate1)
+}

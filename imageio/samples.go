@@ -1,0 +1,161 @@
+package imageio
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/nitrain/nitrain/imageio/internal/volume"
+)
+
+// Samples are the numbers of a file, exact, in the type and byte order of DType.
+type Samples struct {
+	DType    string // numpy's name: "int16", ">i2" for big endian, "float64" for scaled samples
+	Shape    []int  // the file's axes; colours add one of 3 or 4 components
+	Bytes    []byte // first axis fastest
+	Warnings []string
+
+	kind volume.Type
+	big  bool
+}
+
+// chunkSize is how many bytes are decoded at a time: a multiple of every sample's size.
+const chunkSize = 48 * 5461
+
+// each reads the stored samples in order, whole samples at a time, and then the rest of the file so that
+// its checksum is known. It returns warnings about what follows the samples.
+func (f *File) each(visit func(chunk []byte)) ([]string, error) {
+	s, err := openStream(f.path, f.opt)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	need, _ := f.head.Bytes()
+	if err := s.Skip(f.head.Offset); err != nil {
+		return nil, f.voxelError(0, need, err)
+	}
+	buf := make([]byte, min(chunkSize, need))
+	for done := int64(0); done < need; {
+		n := min(int64(len(buf)), need-done)
+		m, err := io.ReadFull(s, buf[:n])
+		if err != nil && !(errors.Is(err, io.EOF) && int64(m) == n) {
+			return nil, f.voxelError(done+int64(m), need, err)
+		}
+		visit(buf[:n])
+		done += n
+	}
+	return f.finish(s)
+}
+
+func (f *File) voxelError(got, need int64, err error) error {
+	err = streamErr(err)
+	e := &FormatError{Path: f.path, Format: f.Format, Field: "voxels", Offset: f.head.Offset, Err: err}
+	if errors.Is(err, ErrTruncated) {
+		e.Want, e.Got = fmt.Sprintf("%d bytes", need), fmt.Sprint(got)
+	}
+	return e
+}
+
+// finish reads on to the end of a compressed file for its checksum, within reason: what follows the
+// samples is somebody's remark, not the image.
+func (f *File) finish(s *volume.Stream) ([]string, error) {
+	var notes []string
+	footer := f.Format == "mgh" // tags follow the voxels by design
+	if !s.Compressed {
+		if _, err := s.Read(make([]byte, 1)); err == nil && !footer {
+			notes = append(notes, fmt.Sprintf("%d bytes follow the voxels", s.FileSize-s.Pos+1))
+		}
+		return notes, nil
+	}
+	need, _ := f.head.Bytes()
+	n, err := io.CopyN(io.Discard, s, need+64<<20)
+	switch {
+	case err == nil:
+		notes = append(notes, "the checksum was not verified: too many bytes follow the voxels")
+	case errors.Is(err, io.EOF):
+		if n > 0 && !footer {
+			notes = append(notes, fmt.Sprintf("%d bytes follow the voxels", n))
+		}
+	default:
+		err = streamErr(err)
+		e := &FormatError{Path: f.path, Format: f.Format, Field: "gzip", Err: err}
+		if errors.Is(err, ErrCorrupt) {
+			e.Advice = "the file was damaged after it was written; copy it again from its source"
+		}
+		return nil, e
+	}
+	if s.Trailing {
+		notes = append(notes, "bytes that are not gzip follow the compressed data")
+	}
+	if s.Mismatch {
+		notes = append(notes, "gzip checksum is wrong and was ignored")
+	}
+	return notes, nil
+}
+
+// Raw reads the samples as stored.
+func (f *File) Raw() (*Samples, error) {
+	t, comps := f.head.Type, f.head.Type.Components()
+	need, _ := f.head.Bytes()
+	s := &Samples{DType: t.Numpy(f.head.Big), Shape: append([]int(nil), f.Shape...), Bytes: make([]byte, need), kind: t, big: f.head.Big}
+	at := 0
+	visit := func(chunk []byte) { at += copy(s.Bytes[at:], chunk) }
+	if comps > 1 {
+		s.DType, s.kind, s.Shape = "uint8", volume.Uint8, append(s.Shape, comps)
+		visit = func(chunk []byte) {
+			planes(chunk, comps, func(c, i int, v byte) { s.Bytes[c*f.head.Voxels()+at+i] = v })
+			at += len(chunk) / comps
+		}
+	}
+	var err error
+	s.Warnings, err = f.each(visit)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// planes takes interleaved colours apart: component c of pixel i.
+func planes(chunk []byte, comps int, put func(c, i int, v byte)) {
+	for c := range comps {
+		for i := range len(chunk) / comps {
+			put(c, i, chunk[i*comps+c])
+		}
+	}
+}
+
+// Scaled reads the samples with slope and intercept applied: float64 numbers (complex128 for complex
+// ones) in the machine-independent little-endian order, or the stored samples where nothing scales them.
+func (f *File) Scaled() (*Samples, error) {
+	raw, err := f.Raw()
+	if err != nil {
+		return nil, err
+	}
+	return f.scale(raw), nil
+}
+
+func (f *File) scale(raw *Samples) *Samples {
+	if !f.head.Scaled() {
+		return raw
+	}
+	s := &Samples{DType: "float64", Shape: raw.Shape, Warnings: raw.Warnings, kind: volume.Float64}
+	parts := 1
+	if raw.kind.Complex() {
+		s.DType, s.kind, parts = "complex128", volume.Complex128, 2
+	}
+	size := raw.kind.Size() / parts
+	n := len(raw.Bytes) / size
+	s.Bytes = make([]byte, 8*n)
+	var block [1024]float64
+	for at := 0; at < n; at += len(block) {
+		m := min(len(block), n-at)
+		volume.Float64s(block[:m], raw.Bytes[at*size:], raw.kind, raw.big)
+		for i, v := range block[:m] {
+			v = volume.Scale(v, f.Slope, f.Inter)
+			binary.LittleEndian.PutUint64(s.Bytes[8*(at+i):], math.Float64bits(v))
+		}
+	}
+	return s
+}
