@@ -1,0 +1,58 @@
+# `make` lists the targets. On a fresh machine `make demo` and `make test` need Go, a C compiler, make, and pip, npm or a network.
+.DEFAULT_GOAL := help
+GO ?= go
+LINT_VERSION = v2.15.0
+FUZZTIME ?= 30s
+PYTHON ?= python3
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## build ./bin/nitrain
+	$(GO) build -trimpath -o bin/nitrain ./cmd/nitrain
+
+setup: build ## fetch the native libraries for this machine into $NITRAIN_HOME (digest checked)
+	bin/nitrain setup
+
+demo: setup ## the whole loop on synthetic heads: import, fine-tune, export, predict, evaluate, look
+	$(GO) build -trimpath -o bin/draw ./internal/phantom/draw
+	$(GO) run ./internal/demo -o demo
+
+test: setup ## set up, vet and test, with and without cgo; says what was skipped and why
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(GO) test -json -timeout 14m ./... | $(GO) run ./internal/testreport
+	CGO_ENABLED=0 $(GO) test -json -timeout 10m ./... | $(GO) run ./internal/testreport
+
+race: setup ## the tests again under the race detector
+	$(GO) test -race -json -timeout 40m ./... | $(GO) run ./internal/testreport
+
+lint: bin/golangci-lint ## formatting and linters
+	bin/golangci-lint run ./...
+	bin/golangci-lint fmt --diff
+
+bin/golangci-lint:
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+tidy: ## go.mod and go.sum are up to date
+	$(GO) mod tidy -diff
+
+acceptance: setup ## what is long: real data, whole corpora, the demo's claims; writes its figures to docs/ (needs ../shared)
+	NITRAIN_ACCEPTANCE=1 $(GO) test -json -timeout 120m -p 1 ./... | $(GO) run ./internal/testreport
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+bench: ## the benchmarks beside the code
+	$(GO) test -run '^$$' -bench . ./...
+
+fixtures: ## rebuild what testdata/gen makes, with the Python packages of testdata/gen/requirements.txt in $(PYTHON)
+	$(MAKE) -C testdata/gen PYTHON=$(PYTHON)
+
+check: build test race lint tidy ## everything that a change must pass
+
+clean: ## remove what was built here (not the native libraries in $NITRAIN_HOME)
+	rm -rf bin demo
+
+.PHONY: help build setup demo test race lint tidy acceptance fuzz bench fixtures check clean

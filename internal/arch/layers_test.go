@@ -1,0 +1,114 @@
+package arch
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/nitrain/nitrain/"
+
+// allowed lists, for each package, the packages of ours that it may import. It is ARCHITECTURE.md in
+// code, in order of data flow: a package may import only what stands above it.
+func allowed() map[string]string {
+	return map[string]string{
+		"internal/arch":           "",
+		"internal/shared":         "",
+		"internal/native":         "",
+		"internal/record":         "",
+		"internal/testreport":     "",
+		"imageio/internal/nifti":  "",
+		"imageio/internal/mgh":    "",
+		"imageio":                 "imageio/internal/nifti imageio/internal/mgh",
+		"internal/phantom":        "imageio",
+		"internal/phantom/draw":   "imageio internal/phantom",
+		"imageio/transform":       "imageio",
+		"imageio/patch":           "imageio",
+		"imageio/metric":          "imageio",
+		"imageio/view":            "imageio",
+		"imageio/dataset":         "imageio",
+		"onnx":                    "",
+		"onnx/ort":                "onnx internal/native",
+		"convert/internal/engine": "internal/native",
+		"convert":                 "onnx onnx/ort convert/internal/engine internal/native",
+		"predict":                 "imageio imageio/transform imageio/patch imageio/metric imageio/dataset onnx onnx/ort",
+		"finetune/augment":        "imageio imageio/transform",
+		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
+			"onnx convert predict finetune/augment internal/record",
+		"cmd/nitrain": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
+			"onnx onnx/ort convert predict finetune finetune/augment internal/native internal/record",
+		"internal/demo": "",
+	}
+}
+
+// only lists third-party modules that few places may import, so that a change of theirs stays there.
+func only() map[string]string {
+	return map[string]string{
+		"github.com/gomlx/":             "convert convert/internal/engine finetune",
+		"github.com/yalue/onnxruntime_": "onnx/ort",
+		"google.golang.org/protobuf":    "onnx",
+		"github.com/klauspost/compress": "imageio/internal/nifti imageio/internal/mgh imageio",
+		"golang.org/x/image":            "imageio imageio/view",
+		"github.com/spf13/cobra":        "cmd/nitrain",
+		"gopkg.in/yaml":                 "cmd/nitrain",
+		"testing":                       "internal/shared",
+	}
+}
+
+func TestLayers(t *testing.T) {
+	// Reading the files here, rather than asking go list, lets go test see them and run again when one
+	// changes; it also covers every build tag.
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && (d.Name() == "testdata" || len(d.Name()) > 2 && d.Name()[0] == '.') {
+			return filepath.SkipDir
+		}
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel("../..", filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		check(t, filepath.ToSlash(dir), file.Imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, pkg string, imports []*ast.ImportSpec) {
+	t.Helper()
+	may, known := allowed()[pkg]
+	if !known {
+		t.Errorf("%s: new package: give it a layer in internal/arch", pkg)
+	}
+	for _, spec := range imports {
+		path := strings.Trim(spec.Path.Value, `"`)
+		if local, ok := strings.CutPrefix(path, module); ok && !has(may, local) {
+			t.Errorf("%s may not import %s", pkg, local)
+		}
+		for prefix, where := range only() {
+			if strings.HasPrefix(path, prefix) && !has(where, pkg) {
+				t.Errorf("%s may not import %s: only %s may", pkg, path, where)
+			}
+		}
+	}
+}
+
+func has(list, name string) bool {
+	for f := range strings.FieldsSeq(list) {
+		if f == name {
+			return true
+		}
+	}
+	return false
+}
