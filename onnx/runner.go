@@ -17,6 +17,9 @@ type Runner interface {
 type ValueInfo struct {
 	Name  string
 	DType DType
+	// Kind is "" for tensors, else "sequence", "map", "optional", "sparse" or "opaque": then DType and
+	// Shape are those of the elements, where they have one.
+	Kind string
 	// Shape has -1 where a size is free; nil means that even the rank is unknown.
 	Shape []int
 	// Dims has the symbolic name of each free axis, "" for fixed and for nameless ones.

@@ -1,0 +1,41 @@
+package onnx_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/nitrain/nitrain/internal/shared"
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// models returns the paths of the shared exports and of their truth files.
+func models(t testing.TB) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(shared.Dir(t), "models", "*", "*.onnx"))
+	if err != nil || len(paths) == 0 {
+		t.Skipf("no models in the shared folder: %v", err)
+	}
+	return paths
+}
+
+func TestReadShared(t *testing.T) {
+	for _, path := range models(t) {
+		m, err := onnx.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, i := range m.Graph().Initializers {
+			b, err := i.Tensor.Bytes()
+			if err != nil {
+				t.Errorf("%s: %s: %v", path, i.Name, err)
+			}
+			if want := i.Tensor.Len() * i.Tensor.DType().Size(); len(b) != want {
+				t.Errorf("%s: %s: want %d bytes, got %d", path, i.Name, want, len(b))
+			}
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
