@@ -68,7 +68,7 @@ func Parse(head []byte) (*volume.Header, error) {
 	delta := [3]float64{1, 1, 1}
 	axes := [9]float64{-1, 0, 0, 0, 0, -1, 0, 1, 0} // FreeSurfer's coronal default: x left, y inferior, z anterior
 	var centre [3]float64
-	if int16(binary.BigEndian.Uint16(head[28:])) > 0 {
+	if binary.BigEndian.Uint16(head[28:]) != 0 {
 		for i := range 3 {
 			delta[i], centre[i] = f32(30+4*i), f32(78+4*i)
 		}
@@ -90,7 +90,7 @@ func setAffine(h *volume.Header, delta [3]float64, axes [9]float64, centre [3]fl
 	for i := range 3 {
 		m[i][3] = centre[i]
 		for j := range 3 {
-			m[i][j] = axes[3*j+i] * delta[j]
+			m[i][j] = float64(float32(axes[3*j+i] * delta[j])) // nibabel multiplies in float32
 			m[i][3] -= m[i][j] * float64(h.Shape[j]) / 2
 		}
 	}
