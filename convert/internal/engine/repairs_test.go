@@ -1,0 +1,69 @@
+//go:build cgo
+
+package engine
+
+import (
+	"os"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/support/backendtest"
+)
+
+// options returns the options of the ONNX engine, or skips.
+func options(t testing.TB) Options {
+	t.Helper()
+	path := os.Getenv("NITRAIN_ONNXRUNTIME")
+	if path == "" {
+		t.Skip("no onnxruntime library: NITRAIN_ONNXRUNTIME is not set")
+	}
+	return Options{Kind: ONNX, Library: path}
+}
+
+// repaired returns the engine under test.
+func repaired(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := New(options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// bare returns compute-onnx without the decorator.
+func bare(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := bareONNX(options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// TestRepairs holds every case against the interpreter in float64 and finite differences. A repair whose case works on
+// the bare backend too has become needless: the test fails, so that it is removed.
+func TestRepairs(t *testing.T) {
+	good, old := repaired(t), bare(t)
+	for _, c := range allCases() {
+		t.Run(c.name, func(t *testing.T) {
+			o := c.askOracle(t)
+			if err := c.check(good, o); err != nil {
+				t.Error(err)
+			}
+			err := c.check(old, o)
+			if c.bareGood && err != nil {
+				t.Errorf("bare backend: %v", err)
+			}
+			if !c.bareGood && err == nil {
+				t.Error("the bare backend does it right: the repair can go")
+			}
+		})
+	}
+}
+
+// TestConformance runs GoMLX's own suite on the repaired backend.
+func TestConformance(t *testing.T) {
+	backendtest.RunAll(t, repaired(t), nil)
+}
