@@ -1,0 +1,195 @@
+//go:build cgo
+
+package ort
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// probeVariable tells a child process that it is one; its value is a request in JSON.
+const probeVariable = "NITRAIN_ORT_PROBE"
+
+// probeReady is set once ProbeMain has run: only then does a child of this program know what to do.
+var probeReady atomic.Bool
+
+// request is what a child process is asked to do.
+type request struct {
+	Path    string  `json:"path"` // "" when the model comes on the standard input
+	Options Options `json:"options"`
+}
+
+// reply is a child's last line on the standard output; a child that ends without one has crashed.
+type reply struct {
+	Opened bool   `json:"opened"`
+	Error  string `json:"error,omitempty"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// Probe opens a model in a child process and closes it again. A model on which onnxruntime crashes, takes more
+// memory than o.ProbeMemory or longer than o.ProbeTimeout, is an error here and costs this process nothing.
+// The child is this program's own binary, which must call ProbeMain at its start.
+func Probe(ctx context.Context, path string, o Options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	return probe(ctx, source{name: path, path: path}, o)
+}
+
+// ProbeMain is called first thing in main, and in the TestMain of packages that probe models. It returns at
+// once, except in the child process of a Probe: there it opens the model and ends the process.
+func ProbeMain() {
+	asked := os.Getenv(probeVariable)
+	if asked == "" {
+		probeReady.Store(true)
+		return
+	}
+	var req request
+	err := json.Unmarshal([]byte(asked), &req)
+	if err == nil {
+		err = serveProbe(req)
+	}
+	answer := reply{Opened: err == nil}
+	if err != nil {
+		answer.Error, answer.Hint = strings.TrimPrefix(err.Error(), "ort: "), hintOf(err)
+	}
+	line, _ := json.Marshal(answer) // a struct of strings
+	fmt.Println(string(line))
+	os.Exit(0)
+}
+
+func serveProbe(req request) error {
+	if err := limitMemory(req.Options.ProbeMemory); err != nil {
+		return err
+	}
+	src := source{name: req.Path, path: req.Path}
+	if req.Path == "" {
+		raw, err := io.ReadAll(os.Stdin)
+		if err != nil {
+			return err
+		}
+		src = source{name: "model in memory", raw: raw}
+	} else {
+		go endWithParent()
+	}
+	req.Options.Untrusted = false
+	s, err := open(src, req.Options)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// endWithParent ends the process when its standard input closes, which is when the parent has gone.
+func endWithParent() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(1)
+}
+
+func probe(ctx context.Context, src source, o Options) error {
+	if !probeReady.Load() {
+		return &Error{Problem: src.name + ": an untrusted model is opened in a child process, which this program is not prepared for",
+			hint: "call ort.ProbeMain at the start of main"}
+	}
+	if o.ProbeTimeout == 0 {
+		o.ProbeTimeout = time.Minute
+	}
+	if o.ProbeMemory == 0 {
+		o.ProbeMemory = 8 << 30
+	}
+	timeout, cancel := context.WithTimeout(ctx, o.ProbeTimeout)
+	defer cancel()
+	stdout, stderr, err := runChild(timeout, src, o)
+	switch answer, ok := lastReply(stdout); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case ok && answer.Opened:
+		return nil
+	case ok:
+		return &Error{Problem: answer.Error, hint: answer.Hint}
+	case timeout.Err() != nil:
+		return fmt.Errorf("ort: %s: onnxruntime did not open the model within %v", src.name, o.ProbeTimeout)
+	default:
+		return fmt.Errorf("ort: %s: onnxruntime crashed on the model in a child process (%w): %s", src.name, err, firstWords(stderr))
+	}
+}
+
+// runChild asks a child process and returns what it printed.
+func runChild(ctx context.Context, src source, o Options) (stdout, stderr []byte, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	asked, err := json.Marshal(request{Path: src.path, Options: o})
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), probeVariable+"="+string(asked), "GOTRACEBACK=none")
+	cmd.WaitDelay = time.Second
+	var out, errs bounded
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if src.path == "" {
+		cmd.Stdin = bytes.NewReader(src.raw)
+	} else {
+		alive, keep, err := os.Pipe()
+		if err != nil {
+			return nil, nil, err
+		}
+		defer errorsIgnored(alive.Close, keep.Close)
+		cmd.Stdin = alive
+	}
+	err = cmd.Run()
+	if err == nil {
+		err = errors.New("no answer")
+	}
+	return out.kept, errs.kept, err
+}
+
+func errorsIgnored(closers ...func() error) {
+	for _, c := range closers {
+		_ = c()
+	}
+}
+
+// bounded keeps the first 64 KiB that are written to it.
+type bounded struct{ kept []byte }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	b.kept = append(b.kept, p[:min(len(p), 64<<10-len(b.kept))]...)
+	return len(p), nil
+}
+
+// lastReply finds the reply in what a child printed.
+func lastReply(stdout []byte) (reply, bool) {
+	lines := bytes.Split(bytes.TrimSpace(stdout), []byte("\n"))
+	var r reply
+	err := json.Unmarshal(lines[len(lines)-1], &r)
+	return r, err == nil
+}
+
+// firstWords returns the first line of a crashed process's last words, at most 300 bytes.
+func firstWords(stderr []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(stderr)), "\n")
+	if line == "" {
+		return "it said nothing"
+	}
+	return line[:min(len(line), 300)]
+}
+
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
