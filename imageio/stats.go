@@ -43,7 +43,7 @@ func (s *Samples) Stats() Stats {
 		st.Min, st.Max = 0, 0
 		return st
 	}
-	st.Mean = total / float64(n)
+	st.Mean = finite(total / float64(n))
 	total = 0
 	s.blocks(func(block []float64) {
 		part := 0.0
@@ -54,8 +54,13 @@ func (s *Samples) Stats() Stats {
 		}
 		total += part
 	})
-	st.Std = math.Sqrt(total / float64(n))
+	st.Std = finite(math.Sqrt(total / float64(n)))
 	return st
+}
+
+// finite keeps sums that overflow within what JSON can say.
+func finite(v float64) float64 {
+	return min(max(v, -math.MaxFloat64), math.MaxFloat64)
 }
 
 // blocks visits the samples as float64, complex ones as their magnitude.

@@ -93,6 +93,7 @@ func setAffine(h *volume.Header, delta [3]float64, axes [9]float64, centre [3]fl
 			m[i][j] = float64(float32(axes[3*j+i] * delta[j])) // nibabel multiplies in float32
 			m[i][3] -= m[i][j] * float64(h.Shape[j]) / 2
 		}
+		m[i][3] = float64(float32(m[i][3])) // and keeps the affine in it
 	}
 	h.Affine = m
 }
