@@ -124,26 +124,21 @@ func readHeader(names []string) (header, error) {
 		}
 		seen[key] = true
 		switch key {
-		case "image":
-			if _, twice := at[1]; twice {
-				faults = append(faults, errors.New("header: want one of image and image_1, got both"))
-			}
-			at[1] = i
 		case "label":
 			h.label = i
 		case "group":
 			h.group = i
 		case "id":
 			h.ident = i
-		default:
-			digits, ok := strings.CutPrefix(key, "image_")
-			if k, err := strconv.Atoi(digits); ok && err == nil && k >= 1 && k <= len(names) {
-				if _, twice := at[k]; twice {
-					faults = append(faults, fmt.Errorf("header: two columns for image %d", k))
-				}
-				at[k] = i
-			}
 		}
+		k, ok := channel(key)
+		if !ok {
+			continue
+		}
+		if other, twice := at[k]; twice {
+			faults = append(faults, fmt.Errorf("header: columns %q and %q both name image %d", h.names[other], n, k))
+		}
+		at[k] = i
 	}
 	for k := 1; k <= len(at); k++ {
 		i, ok := at[k]
@@ -157,6 +152,16 @@ func readHeader(names []string) (header, error) {
 		faults = append(faults, fmt.Errorf("header: want a column image, got %q", h.names))
 	}
 	return h, errors.Join(faults...)
+}
+
+// channel returns the number of an image column: 1 for image and image_1, 2 for image_2, ...
+func channel(key string) (int, bool) {
+	if key == "image" {
+		return 1, true
+	}
+	digits, ok := strings.CutPrefix(key, "image_")
+	k, err := strconv.Atoi(digits)
+	return k, ok && err == nil && k >= 1 && k <= 999
 }
 
 func (h header) row(record []string, dir string) (Case, error) {
