@@ -1,0 +1,69 @@
+package convert
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+
+	"github.com/nitrain/nitrain/convert/internal/engine"
+)
+
+// BackendOptions says what computes. The zero value is the best CPU engine of this machine.
+type BackendOptions struct {
+	// Device is "auto" (or empty), "cpu", "cuda", or "go", the slow reference in plain Go.
+	Device string
+	// Threads is the number of threads of the CPU engine, 0 for one a processor.
+	Threads int
+	// Library is the path of the onnxruntime library, "" to look for it where "nitrain setup" puts it.
+	Library string
+}
+
+// Backend compiles and runs graphs. It may be shared by goroutines; on a CPU their runs are serial.
+type Backend struct {
+	compute compute.Backend
+	name    string
+	close   sync.Once
+}
+
+// NewBackend starts the engine that the options name. Nothing is ever downloaded.
+func NewBackend(o BackendOptions) (b *Backend, err error) {
+	defer recoverTo(&err)
+	eo := engine.Options{Kind: engine.ONNX, Threads: o.Threads, Library: o.Library}
+	name := strings.ToLower(o.Device)
+	switch name {
+	case "", "auto", "cpu":
+		name, eo.Device = "cpu", engine.CPU
+	case "cuda":
+		eo.Device = engine.CUDA
+	case "go":
+		eo.Kind = engine.Go
+	default:
+		return nil, fmt.Errorf("convert: device: want auto, cpu, cuda or go, got %q", o.Device)
+	}
+	if eo.Kind == engine.ONNX && eo.Library == "" {
+		if eo.Library, err = library(); err != nil {
+			return nil, err
+		}
+	}
+	// GoMLX skips the forms that carry our gradients when this variable switches its fused operations off.
+	if err := os.Unsetenv("GOMLX_FUSION"); err != nil {
+		return nil, err
+	}
+	inner, err := engine.New(eo)
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{compute: inner, name: name}, nil
+}
+
+// Name returns the device: "cpu", "cuda" or "go".
+func (b *Backend) Name() string { return b.name }
+
+// Compute returns the GoMLX backend, for callers that build graphs of their own.
+func (b *Backend) Compute() compute.Backend { return b.compute }
+
+// Close frees the engine. Nothing made with it may be used afterwards.
+func (b *Backend) Close() { b.close.Do(b.compute.Finalize) }

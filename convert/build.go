@@ -1,0 +1,369 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// builder makes the GoMLX graph of a model for one set of input shapes.
+type builder struct {
+	model  *Graph
+	graph  *graph.Graph
+	float  dtypes.DType // the type of float32 and half-precision values: Float64 in tests of gradients
+	mode   Mode
+	random *graph.Node // state of the random generator, nil: no dropout
+	state  map[string]*graph.Node
+	// collect gathers what cannot be built instead of stopping at the first of it.
+	collect bool
+	refused []Unsupported
+}
+
+// scope resolves names: those of a graph, then those of the graph around it.
+type scope struct {
+	values map[string]*value
+	outer  *scope
+	// opsets has the versions that the nodes of this scope mean; functions have their own.
+	opsets func(domain string) int
+	// attrs resolves a function's attribute references.
+	attrs map[string]onnx.Attr
+	// path is the chain of functions that led here.
+	path string
+	// edits has the parameters that stand for single node inputs where a tie was cut.
+	edits map[slot]*value
+}
+
+// slot is one input of one node.
+type slot struct {
+	node  *onnx.Node
+	input int
+}
+
+// lookup finds a value by name.
+func (s *scope) lookup(name string) (*value, bool) {
+	for ; s != nil; s = s.outer {
+		if v, ok := s.values[name]; ok {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// call is one node being built.
+type call struct {
+	*builder
+	n     *onnx.Node
+	scope *scope
+	opset int
+	in    []*value // nil where an optional input is left out
+}
+
+// run builds nodes, which must be in topological order.
+func (b *builder) run(nodes []*onnx.Node, s *scope) {
+	for _, n := range nodes {
+		out, err := b.apply(n, s)
+		if err != nil {
+			out = b.refuse(n, s, err)
+		}
+		for i, name := range n.Outputs {
+			if name == "" {
+				continue
+			}
+			if i >= len(out) {
+				out = append(out, &value{missing: true})
+			}
+			s.values[name] = out[i]
+		}
+	}
+}
+
+// refuse records why a node cannot be built and returns values that make what depends on it be skipped.
+func (b *builder) refuse(n *onnx.Node, s *scope, err error) []*value {
+	var many *UnsupportedError
+	switch {
+	case errors.Is(err, errMissing):
+	case errors.As(err, &many):
+		b.refused = append(b.refused, many.Nodes...)
+	default:
+		u := Unsupported{Op: n.OpType, Domain: n.Domain, Node: n.Name, Scope: joinScope(s.path, scopeOf(n)), Reason: err.Error()}
+		var reason *unsupported
+		u.shape = !errors.As(err, &reason)
+		b.refused = append(b.refused, u)
+	}
+	if !b.collect {
+		failWith(&UnsupportedError{Nodes: b.refused})
+	}
+	out := make([]*value, len(n.Outputs))
+	for i := range out {
+		out[i] = &value{missing: true}
+	}
+	return out
+}
+
+// errMissing stops a node whose input could not be built.
+var errMissing = errors.New("an input could not be built")
+
+// unsupported is a reason that lies in the node, not in the shapes.
+type unsupported struct{ reason string }
+
+func (u *unsupported) Error() string { return u.reason }
+
+// refuse stops the building of a node for a reason that no other input shape would change.
+func refuse(format string, args ...any) {
+	failWith(&unsupported{fmt.Sprintf(format, args...)})
+}
+
+// apply builds one node.
+func (b *builder) apply(n *onnx.Node, s *scope) (out []*value, err error) {
+	defer recoverTo(&err)
+	c := &call{builder: b, n: n, scope: s, opset: s.opsets(n.Domain), in: make([]*value, len(n.Inputs))}
+	for i, name := range n.Inputs {
+		if name == "" {
+			continue
+		}
+		v, ok := s.edits[slot{n, i}]
+		if !ok {
+			v, ok = s.lookup(name)
+		}
+		if !ok {
+			fail("input %q is defined nowhere", name)
+		}
+		if v.missing {
+			return nil, errMissing
+		}
+		c.in[i] = v
+	}
+	o, ok := lookupOp(n.Domain, n.OpType)
+	if !ok {
+		if f := b.model.functions[functionID{n.Domain, n.OpType}]; f != nil {
+			return c.inline(f), nil
+		}
+		refuse("the operator is not in the table")
+	}
+	if o.fold != nil && c.constant() {
+		if h := o.fold(c); h != nil {
+			out = make([]*value, len(h))
+			for i := range h {
+				out[i] = hostValue(h[i])
+			}
+			return out, nil
+		}
+	}
+	if o.build == nil {
+		refuse("the operator is supported only where its inputs are constants for the given input shapes")
+	}
+	return o.build(c), nil
+}
+
+// constant says whether every input is an array that the host knows.
+func (c *call) constant() bool {
+	return !slices.ContainsFunc(c.in, func(v *value) bool { return v != nil && v.host == nil })
+}
+
+// has says whether input i is given.
+func (c *call) has(i int) bool { return i < len(c.in) && c.in[i] != nil }
+
+// arg returns input i, which must be given.
+func (c *call) arg(i int) *value {
+	if !c.has(i) {
+		fail("input %d is left out", i)
+	}
+	return c.in[i]
+}
+
+// x returns the graph node of input i.
+func (c *call) x(i int) *graph.Node { return c.node(c.arg(i)) }
+
+// opt returns the graph node of input i, nil when it is left out.
+func (c *call) opt(i int) *graph.Node {
+	if !c.has(i) {
+		return nil
+	}
+	return c.x(i)
+}
+
+// node returns the graph node of a value, made of the host's array on first use.
+func (b *builder) node(v *value) *graph.Node {
+	if v.isList {
+		refuse("a sequence stands where a tensor is needed")
+	}
+	if v.node == nil {
+		v.node = constant(b.graph, v.host, b.goType(v.dtype))
+	}
+	return v.node
+}
+
+// goType returns the GoMLX type of an ONNX type.
+func (b *builder) goType(t onnx.DType) dtypes.DType {
+	d, ok := goType(t, b.float)
+	if !ok {
+		refuse("values of type %v are not supported", t)
+	}
+	return d
+}
+
+// out returns a node as the single result, with the first input's type.
+func (c *call) out(n *graph.Node) []*value { return c.outAs(c.arg(0).dtype, n) }
+
+// outAs returns a node as the single result, with an ONNX type.
+func (c *call) outAs(t onnx.DType, n *graph.Node) []*value { return []*value{c.wrap(t, n)} }
+
+// wrap makes a value of a node. A node of another GoMLX type than the ONNX type asks for is converted.
+func (c *call) wrap(t onnx.DType, n *graph.Node) *value {
+	if want := c.goType(t); n.DType() != want {
+		n = graph.ConvertDType(n, want)
+	}
+	return &value{dtype: t, shape: slices.Clone(n.Shape().Dimensions), node: n}
+}
+
+// hostArg returns input i as an array; what must be its value is named in the error.
+func (c *call) hostArg(i int, what string) *host {
+	h, ok := c.arg(i).known()
+	if !ok {
+		refuse("%s must be a constant for the given input shapes", what)
+	}
+	return h
+}
+
+// ints returns input i as whole numbers.
+func (c *call) ints(i int, what string) []int {
+	h := c.hostArg(i, what)
+	out := make([]int, h.len())
+	for j := range out {
+		if isFloat(h.dtype) {
+			out[j] = int(toInt(h.floats[j]))
+		} else {
+			out[j] = int(h.ints[j])
+		}
+	}
+	return out
+}
+
+// floats returns input i as real numbers.
+func (c *call) floats(i int, what string) []float64 {
+	h := c.hostArg(i, what)
+	out := make([]float64, h.len())
+	for j := range out {
+		out[j] = h.at(j)
+	}
+	return out
+}
+
+// number returns input i as one real number.
+func (c *call) number(i int, what string) float64 {
+	v := c.floats(i, what)
+	if len(v) != 1 {
+		fail("%s: want one number, got %d", what, len(v))
+	}
+	return v[0]
+}
+
+// attr finds an attribute, through the reference of a function body where it is one.
+func (c *call) attr(name string) (onnx.Attr, bool) {
+	for _, a := range c.n.Attrs {
+		if a.Name != name {
+			continue
+		}
+		if ref := a.Ref; ref != "" {
+			r, ok := c.scope.attrs[ref]
+			return r, ok
+		}
+		return a, true
+	}
+	return onnx.Attr{}, false
+}
+
+// intAttr returns an integer attribute.
+func (c *call) intAttr(name string, def int) int {
+	if a, ok := c.attr(name); ok {
+		return int(a.I)
+	}
+	return def
+}
+
+// floatAttr returns a real attribute.
+func (c *call) floatAttr(name string, def float64) float64 {
+	if a, ok := c.attr(name); ok {
+		return float64(a.F)
+	}
+	return def
+}
+
+// stringAttr returns a text attribute.
+func (c *call) stringAttr(name, def string) string {
+	if a, ok := c.attr(name); ok {
+		return a.S
+	}
+	return def
+}
+
+// intsAttr returns a list attribute, nil when it is not there.
+func (c *call) intsAttr(name string) []int {
+	a, ok := c.attr(name)
+	if !ok {
+		return nil
+	}
+	out := make([]int, len(a.Ints))
+	for i, v := range a.Ints {
+		out[i] = int(v)
+	}
+	return out
+}
+
+// axis returns an axis counted from the front.
+func axis(a, rank int) int {
+	if a < -rank || a >= max(rank, 1) {
+		fail("axis %d does not exist in %d axes", a, rank)
+	}
+	if a < 0 {
+		return a + rank
+	}
+	return a
+}
+
+// axes returns axes counted from the front, in increasing order.
+func axes(list []int, rank int) []int {
+	out := make([]int, len(list))
+	for i, a := range list {
+		out[i] = axis(a, rank)
+	}
+	slices.Sort(out)
+	if len(slices.Compact(slices.Clone(out))) != len(out) {
+		fail("axes %v repeat", list)
+	}
+	return out
+}
+
+// axesArg returns the axes that newer opsets take as input i and older ones as attribute "axes".
+func (c *call) axesArg(i int) (list []int, given bool) {
+	if c.has(i) {
+		return c.ints(i, "axes"), true
+	}
+	if _, ok := c.attr("axes"); ok {
+		return c.intsAttr("axes"), true
+	}
+	return nil, false
+}
+
+// scopeOf returns the module path that the exporter left on a node, "" without one.
+func scopeOf(n *onnx.Node) string {
+	for _, key := range []string{"namespace", "pkg.torch.onnx.name_scopes"} {
+		if v := n.Metadata[key]; v != "" {
+			return v
+		}
+	}
+	return n.Name
+}
+
+// joinScope puts two paths behind one another.
+func joinScope(outer, inner string) string {
+	if outer == "" {
+		return inner
+	}
+	return outer + "/" + inner
+}

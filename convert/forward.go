@@ -1,0 +1,134 @@
+package convert
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// Mode says how a forward pass computes.
+type Mode struct {
+	// Training normalises with batch statistics where the import says so, and updates running ones.
+	Training bool
+	// Random is the state of GoMLX's random generator (see graph.RNGStateFromSeed) for Dropout and random
+	// operators in training. Without it Dropout passes everything on.
+	Random *graph.Node
+}
+
+// Forward builds the model inside a GoMLX graph. in has a node for every input of the model, params one for
+// each parameter that should be an input of the graph (float32, in the file's layout); parameters that
+// are left out enter as constants with their current values. It returns the outputs and, in training
+// mode, the new values of the running statistics.
+//
+// Like every graph-building function of GoMLX it panics when it cannot go on; run it where that is
+// recovered, as NewStep and Runner do.
+func (g *Graph) Forward(in, params map[string]*graph.Node, mode Mode) (out, state map[string]*graph.Node) {
+	for _, n := range in {
+		return g.build(&builder{graph: n.Graph(), float: dtypes.Float32}, in, params, mode)
+	}
+	for _, n := range params {
+		return g.build(&builder{graph: n.Graph(), float: dtypes.Float32}, in, params, mode)
+	}
+	fail("convert: a model without inputs and parameters has nothing to build on")
+	return nil, nil
+}
+
+// build is Forward with a prepared builder.
+func (g *Graph) build(b *builder, in, params map[string]*graph.Node, mode Mode) (out, state map[string]*graph.Node) {
+	values := g.buildValues(b, in, params, mode)
+	out = make(map[string]*graph.Node, len(values))
+	for name, v := range values {
+		if !v.missing {
+			out[name] = b.node(v)
+		}
+	}
+	return out, b.state
+}
+
+// buildValues builds all nodes and returns the values of the model's outputs.
+func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode Mode) map[string]*value {
+	b.model, b.mode, b.random, b.state = g, mode, mode.Random, map[string]*graph.Node{}
+	s := &scope{values: map[string]*value{}, opsets: g.source.Opset, edits: map[slot]*value{}}
+	for _, info := range g.Inputs() {
+		n := in[info.Name]
+		if n == nil {
+			fail("convert: input %q of the model is missing", info.Name)
+		}
+		s.values[info.Name] = &value{dtype: info.DType, shape: dims(n), node: n}
+	}
+	g.values.RLock()
+	defer g.values.RUnlock()
+	for name, t := range g.stored {
+		if g.byName[name] == nil {
+			s.values[name] = g.constantValue(name, t)
+		}
+	}
+	for _, p := range g.params {
+		v := g.paramValue(p, params[p.Name], b)
+		s.values[p.Name] = v
+		for _, sl := range p.slots {
+			if g.bySlot[sl] == p {
+				s.edits[sl] = v
+			}
+		}
+	}
+	b.run(g.nodes, s)
+	out := map[string]*value{}
+	for _, info := range g.Outputs() {
+		v, ok := s.lookup(info.Name)
+		if !ok {
+			fail("convert: output %q is made by no node", info.Name)
+		}
+		if v.missing {
+			continue
+		}
+		out[info.Name] = v
+	}
+	return out
+}
+
+// constantValue is an initializer that is no parameter.
+func (g *Graph) constantValue(name string, t *onnx.Tensor) *value {
+	h, err := hostTensor(t)
+	if err != nil {
+		return &value{missing: true}
+	}
+	return hostValue(h)
+}
+
+// paramValue is a parameter as an input of the graph, or as a constant where n is nil.
+func (g *Graph) paramValue(p *Param, n *graph.Node, b *builder) *value {
+	v := &value{dtype: p.DType, shape: p.Shape, param: p.Name, node: n}
+	if n != nil && p.Len() > maxHint {
+		return v
+	}
+	h, err := p.host()
+	if err != nil {
+		failWith(err)
+	}
+	if n == nil {
+		v.host = h
+	} else {
+		v.hint = h
+		if n.DType() != b.goType(p.DType) {
+			v.node = graph.ConvertDType(n, b.goType(p.DType))
+		}
+	}
+	return v
+}
+
+// maxHint bounds the elements of a parameter whose stored value may serve as a number for the host.
+const maxHint = 64
+
+// host returns the current value as an array.
+func (p *Param) host() (*host, error) {
+	if p.value == nil {
+		return hostTensor(p.stored)
+	}
+	h := &host{dtype: p.DType, shape: p.Shape, floats: make([]float64, len(p.value))}
+	for i, v := range p.value {
+		h.floats[i] = float64(v)
+	}
+	return h, nil
+}

@@ -1,0 +1,281 @@
+package convert
+
+import (
+	"math"
+	"slices"
+
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// host is a constant that is known while a graph is built: shape arithmetic, scales, axes, bounds. It
+// is immutable. One of the two slices holds the elements in C order.
+type host struct {
+	dtype  onnx.DType
+	shape  []int
+	ints   []int64   // integers and booleans (0, 1)
+	floats []float64 // all float types
+}
+
+// isFloat says whether a type holds real numbers.
+func isFloat(t onnx.DType) bool {
+	return t == onnx.Float32 || t == onnx.Float64 || t == onnx.Float16 || t == onnx.BFloat16
+}
+
+// hostInts returns an int64 vector.
+func hostInts(v ...int64) *host {
+	return &host{dtype: onnx.Int64, shape: []int{len(v)}, ints: v}
+}
+
+// newHost returns an array of zeros.
+func newHost(dtype onnx.DType, shape []int) *host {
+	n, err := onnx.Elements(shape)
+	if err != nil {
+		failWith(err)
+	}
+	if n > maxHost {
+		fail("a constant of shape %v is too large to compute while the graph is built", shape)
+	}
+	h := &host{dtype: dtype, shape: slices.Clone(shape)}
+	if isFloat(dtype) {
+		h.floats = make([]float64, n)
+	} else {
+		h.ints = make([]int64, n)
+	}
+	return h
+}
+
+// maxHost bounds the elements of a constant that the host computes: 16 Mi.
+const maxHost = 1 << 24
+
+// hostTensor reads a stored tensor. Strings and complex numbers have no host form.
+func hostTensor(t *onnx.Tensor) (*host, error) {
+	h := &host{dtype: t.DType(), shape: t.Shape()}
+	if isFloat(t.DType()) {
+		v, err := tensorFloats(t)
+		h.floats = v
+		return h, err
+	}
+	v, err := t.Int64()
+	h.ints = v
+	return h, err
+}
+
+// len returns the number of elements.
+func (h *host) len() int { return len(h.ints) + len(h.floats) }
+
+// at returns an element as a real number.
+func (h *host) at(i int) float64 {
+	if isFloat(h.dtype) {
+		return h.floats[i]
+	}
+	return float64(h.ints[i])
+}
+
+// set stores a real number, rounded towards zero in an integer array, as 0 or 1 in a boolean one.
+func (h *host) set(i int, v float64) {
+	switch {
+	case isFloat(h.dtype):
+		h.floats[i] = v
+	case h.dtype == onnx.Bool:
+		h.ints[i] = truth(v != 0)
+	default:
+		h.ints[i] = toInt(v)
+	}
+}
+
+// toInt rounds towards zero; what int64 cannot hold saturates.
+func toInt(v float64) int64 {
+	switch {
+	case v != v:
+		return 0
+	case v >= math.MaxInt64:
+		return math.MaxInt64
+	case v <= math.MinInt64:
+		return math.MinInt64
+	}
+	return int64(v)
+}
+
+// truth is 1 for true.
+func truth(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// reshaped returns the same elements in another shape of the same size.
+func (h *host) reshaped(shape []int) *host {
+	c := *h
+	c.shape = slices.Clone(shape)
+	return &c
+}
+
+// cast converts to another type as ONNX's Cast does.
+func (h *host) cast(to onnx.DType) *host {
+	if h.dtype == to {
+		return h
+	}
+	out := newHost(to, h.shape)
+	if !isFloat(h.dtype) && !isFloat(to) {
+		for i, v := range h.ints {
+			out.ints[i] = wrap(v, to)
+		}
+		return out
+	}
+	for i := range h.len() {
+		v := h.at(i)
+		if to == onnx.Float32 {
+			v = float64(float32(v))
+		}
+		out.set(i, v)
+	}
+	return out
+}
+
+// wrap truncates an integer to the bits of its type.
+func wrap(v int64, t onnx.DType) int64 {
+	switch t {
+	case onnx.Bool:
+		return truth(v != 0)
+	case onnx.Int8:
+		return int64(int8(v))
+	case onnx.Uint8:
+		return int64(uint8(v))
+	case onnx.Int16:
+		return int64(int16(v))
+	case onnx.Uint16:
+		return int64(uint16(v))
+	case onnx.Int32:
+		return int64(int32(v))
+	case onnx.Uint32:
+		return int64(uint32(v))
+	}
+	return v
+}
+
+// pick returns the elements at the given flat positions, in the given shape.
+func (h *host) pick(shape []int, at []int) *host {
+	out := newHost(h.dtype, shape)
+	for i, j := range at {
+		if isFloat(h.dtype) {
+			out.floats[i] = h.floats[j]
+		} else {
+			out.ints[i] = h.ints[j]
+		}
+	}
+	return out
+}
+
+// positions returns 0, 1, 2, ... in the shape of h: what a data-moving operator does to it is what the
+// operator does to h. See move.
+func (h *host) positions() *host {
+	p := &host{dtype: onnx.Int64, shape: h.shape, ints: make([]int64, h.len())}
+	for i := range p.ints {
+		p.ints[i] = int64(i)
+	}
+	return p
+}
+
+// strides returns the distance between neighbours along each axis in C order.
+func strides(shape []int) []int {
+	s := make([]int, len(shape))
+	step := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		s[i] = step
+		step *= shape[i]
+	}
+	return s
+}
+
+// walk calls fn with the flat position and the index of every element of the shape, in C order. The
+// index is reused between calls.
+func walk(shape []int, fn func(flat int, index []int)) {
+	n := product(shape)
+	index := make([]int, len(shape))
+	for flat := range n {
+		fn(flat, index)
+		for a := len(shape) - 1; a >= 0; a-- {
+			index[a]++
+			if index[a] < shape[a] {
+				break
+			}
+			index[a] = 0
+		}
+	}
+}
+
+// product multiplies sizes.
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// broadcastShape returns the common shape of numpy's broadcasting.
+func broadcastShape(shapes ...[]int) []int {
+	rank := 0
+	for _, s := range shapes {
+		rank = max(rank, len(s))
+	}
+	out := make([]int, rank)
+	for i := range out {
+		out[i] = 1
+	}
+	for _, s := range shapes {
+		for i, d := range s {
+			o := &out[rank-len(s)+i]
+			switch {
+			case d == *o || d == 1:
+			case *o == 1:
+				*o = d
+			default:
+				fail("shapes %v do not broadcast together", shapes)
+			}
+		}
+	}
+	return out
+}
+
+// broadcastIndex returns, for each element of out, the flat position in an array of shape from.
+func broadcastIndex(from, out []int) []int {
+	st := strides(from)
+	lead := len(out) - len(from)
+	at := make([]int, product(out))
+	walk(out, func(flat int, index []int) {
+		p := 0
+		for a, d := range from {
+			if d != 1 {
+				p += st[a] * index[lead+a]
+			}
+		}
+		at[flat] = p
+	})
+	return at
+}
+
+// expand broadcasts to a shape.
+func (h *host) expand(shape []int) *host {
+	if slices.Equal(h.shape, shape) {
+		return h
+	}
+	return h.pick(shape, broadcastIndex(h.shape, shape))
+}
+
+// zip applies a function elementwise to broadcast arrays of one kind and gives the result its type.
+func zip(dtype onnx.DType, a, b *host, onFloats func(x, y float64) float64, onInts func(x, y int64) int64) *host {
+	shape := broadcastShape(a.shape, b.shape)
+	a, b = a.expand(shape), b.expand(shape)
+	out := newHost(dtype, shape)
+	for i := range out.len() {
+		switch {
+		case onInts != nil && !isFloat(a.dtype) && !isFloat(b.dtype) && !isFloat(dtype):
+			out.ints[i] = wrap(onInts(a.ints[i], b.ints[i]), dtype)
+		default:
+			out.set(i, onFloats(a.at(i), b.at(i)))
+		}
+	}
+	return out
+}

@@ -1,0 +1,46 @@
+package convert
+
+import (
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// BatchNorm says what BatchNormalization does in training mode.
+type BatchNorm int
+
+// The ways of BatchNormalization.
+const (
+	// BatchNormAsFile does what each node's training_mode says.
+	BatchNormAsFile BatchNorm = iota
+	// BatchNormFrozen normalises with the running statistics, which stay as they are.
+	BatchNormFrozen
+	// BatchNormTrain normalises with the statistics of the batch and updates the running ones.
+	BatchNormTrain
+	// BatchNormRecalibrate normalises with the running statistics and updates them from the batch.
+	BatchNormRecalibrate
+)
+
+// ImportOptions says how a model is understood. The zero value follows the file.
+type ImportOptions struct {
+	BatchNorm BatchNorm
+	// InputShapes binds free input sizes for the check that Import makes of every node; a model whose
+	// input sizes are free and not bound is checked with guessed ones. Graphs are built for any size later.
+	InputShapes map[string][]int
+	// Separate names parameters (see Param) that must not share values with others even where the file
+	// merges them.
+	KeepTies bool
+}
+
+// Import reads a model into a graph that trains. A model with nodes that cannot be built gives an
+// *UnsupportedError that lists all of them. The model must stay open, and unchanged by others, while the
+// Graph lives: weights are read from it when they are needed.
+func Import(m *onnx.Model, o ImportOptions) (g *Graph, err error) {
+	defer recoverTo(&err)
+	g = &Graph{source: m, options: o, byName: map[string]*Param{}, bySlot: map[slot]*Param{}}
+	if err := g.read(); err != nil {
+		return nil, err
+	}
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	return g, nil
+}

@@ -1,0 +1,433 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// stepper is the machine behind Step.
+type stepper struct {
+	graph   *Graph
+	backend *Backend
+	config  StepConfig
+	train   []*Param // what the optimizer changes
+	rest    []*Param // frozen parameters and running statistics
+	// device holds everything that lives between steps, under the keys of State.
+	device   map[string]*tensors.Tensor
+	programs map[string]*program
+	count    int
+}
+
+const (
+	lossKey   = "loss"
+	normKey   = "norm"
+	randomKey = "random"
+)
+
+func momentKey(i int, name string) string { return fmt.Sprintf("moment%d/%s", i+1, name) }
+func sumKey(name string) string           { return "sum/" + name }
+func extraKey(name string) string         { return "extra/" + name }
+func scalarKey(i int) string              { return fmt.Sprintf("scalar%d", i) }
+
+func newStepper(g *Graph, b *Backend, c StepConfig) (*stepper, error) {
+	if c.Loss == nil {
+		return nil, errors.New("convert: step: want a loss")
+	}
+	if err := c.Optimizer.Check(); err != nil {
+		return nil, err
+	}
+	s := &stepper{graph: g, backend: b, config: c, device: map[string]*tensors.Tensor{}, programs: map[string]*program{}}
+	for _, p := range g.params {
+		on := p.Trainable
+		if c.Train != nil {
+			on = c.Train(p)
+		}
+		if on && !p.State {
+			s.train = append(s.train, p)
+		} else {
+			s.rest = append(s.rest, p)
+		}
+	}
+	if len(s.train) == 0 {
+		return nil, errors.New("convert: step: no parameter trains")
+	}
+	return s, s.fill()
+}
+
+// fill puts the parameters and empty moments on the device.
+func (s *stepper) fill() error {
+	s.graph.values.RLock()
+	defer s.graph.values.RUnlock()
+	for _, p := range s.graph.params {
+		t, err := p.upload(dtypes.Float32)
+		if err != nil {
+			return err
+		}
+		s.device[paramKey(p.Name)] = t
+	}
+	for _, p := range s.train {
+		for i := range s.config.Optimizer.moments() {
+			s.device[momentKey(i, p.Name)] = tensors.FromShape(shapes.Make(dtypes.Float32, p.Shape...))
+		}
+	}
+	return nil
+}
+
+// run makes one update.
+func (s *stepper) run(ctx context.Context, lr float64, batches []map[string]*onnx.Tensor) (StepResult, error) {
+	res := StepResult{Extra: map[string]float64{}}
+	if len(batches) == 0 {
+		return res, errors.New("convert: step: want a batch")
+	}
+	if err := ctx.Err(); err != nil {
+		return res, err
+	}
+	scalars := s.config.Optimizer.scalars(lr, s.count+1)
+	if len(batches) == 1 {
+		if err := s.execute(kindStep, batches[0], scalars, 1, 0, &res); err != nil {
+			return res, err
+		}
+		s.count++
+		return res, nil
+	}
+	defer s.dropSums()
+	for _, p := range s.train {
+		s.device[sumKey(p.Name)] = tensors.FromShape(shapes.Make(dtypes.Float32, p.Shape...))
+	}
+	for i, b := range batches {
+		if err := ctx.Err(); err != nil {
+			return res, err
+		}
+		if err := s.execute(kindGradient, b, scalars, len(batches), i, &res); err != nil {
+			return res, err
+		}
+	}
+	if err := s.execute(kindApply, nil, scalars, 1, 0, &res); err != nil {
+		return res, err
+	}
+	s.count++
+	return res, nil
+}
+
+// dropSums frees the sums of gradients.
+func (s *stepper) dropSums() {
+	for _, p := range s.train {
+		free(s.device[sumKey(p.Name)])
+		delete(s.device, sumKey(p.Name))
+	}
+}
+
+// kind is what one execution does.
+type kind string
+
+const (
+	kindStep     kind = "step"     // gradient and update
+	kindGradient kind = "gradient" // gradient, added to the sums
+	kindApply    kind = "apply"    // update from the sums
+)
+
+// execute runs one program and stores what it returns.
+func (s *stepper) execute(k kind, batch map[string]*onnx.Tensor, scalars [3]float64, of, micro int, res *StepResult) error {
+	p, err := s.program(k, batch)
+	if err != nil {
+		return err
+	}
+	feed := map[string]*tensors.Tensor{}
+	var own []*tensors.Tensor
+	defer func() { free(own...) }()
+	for name, t := range batch {
+		up, err := upload(t, dtypes.Float32)
+		if err != nil {
+			return fmt.Errorf("convert: batch: %q: %w", name, err)
+		}
+		own = append(own, up)
+		feed[inputKey(name)] = up
+	}
+	for i, v := range scalars {
+		t := tensors.FromScalar(float32(v))
+		own = append(own, t)
+		feed[scalarKey(i)] = t
+	}
+	if s.config.Dropout && k != kindApply {
+		t, err := graph.RNGStateFromSeed(s.config.Seed + int64(s.count)*1_000_003 + int64(micro))
+		if err != nil {
+			return err
+		}
+		own = append(own, t)
+		feed[randomKey] = t
+	}
+	donate := map[string]bool{}
+	for _, key := range p.inputs {
+		if t, ok := s.device[key]; ok {
+			feed[key] = t
+			donate[key] = slices.Contains(p.outputs, key)
+		}
+	}
+	out, err := p.run(feed, donate)
+	if err != nil {
+		return err
+	}
+	return s.keep(out, donate, of, res)
+}
+
+// keep stores the new values of what lives on the device and reads the scalars.
+func (s *stepper) keep(out map[string]*tensors.Tensor, donated map[string]bool, of int, res *StepResult) error {
+	for key, t := range out {
+		switch {
+		case donated[key]:
+			s.device[key] = t
+			continue
+		case key == lossKey:
+			res.Loss += float64(tensors.ToScalar[float32](t)) / float64(of)
+		case key == normKey:
+			res.Norm = float64(tensors.ToScalar[float32](t))
+		default:
+			res.Extra[key[len(extraKey("")):]] += float64(tensors.ToScalar[float32](t)) / float64(of)
+		}
+		free(t)
+	}
+	return nil
+}
+
+// program finds or compiles the graph of a kind for the shapes of a batch.
+func (s *stepper) program(k kind, batch map[string]*onnx.Tensor) (*program, error) {
+	names := make([]string, 0, len(batch))
+	for name := range batch {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	key := string(k)
+	var infos []onnx.ValueInfo
+	for _, name := range names {
+		t := batch[name]
+		if t == nil {
+			return nil, fmt.Errorf("convert: batch: %q is nil", name)
+		}
+		key += fmt.Sprint(";", name, t.DType(), t.Shape())
+		infos = append(infos, onnx.ValueInfo{Name: name, DType: t.DType()})
+	}
+	if p := s.programs[key]; p != nil {
+		return p, nil
+	}
+	for _, info := range s.graph.Inputs() {
+		if t := batch[info.Name]; k != kindApply && t != nil {
+			if err := fits(info, t.Shape()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	p, err := s.compile(k, infos, batch)
+	if err == nil {
+		s.programs[key] = p
+	}
+	return p, err
+}
+
+// compile builds a program: see kind.
+func (s *stepper) compile(k kind, infos []onnx.ValueInfo, batch map[string]*onnx.Tensor) (p *program, err error) {
+	defer recoverTo(&err)
+	f := dtypes.Float32
+	ports := append(inputPorts(infos, batch, f), paramPorts(s.train, f)...)
+	if k != kindApply {
+		ports = append(ports, paramPorts(s.rest, f)...)
+	}
+	for _, q := range s.train {
+		shape := shapes.Make(f, q.Shape...)
+		if k != kindStep {
+			ports = append(ports, port{sumKey(q.Name), shape})
+		}
+		if k != kindGradient {
+			for i := range s.config.Optimizer.moments() {
+				ports = append(ports, port{momentKey(i, q.Name), shape})
+			}
+		}
+	}
+	if k != kindGradient {
+		for i := range 3 {
+			ports = append(ports, port{scalarKey(i), shapes.Make(f)})
+		}
+	}
+	if s.config.Dropout && k != kindApply {
+		ports = append(ports, port{randomKey, shapes.Make(dtypes.Uint64, 3)})
+	}
+	return compile(s.backend, string(k), ports, func(gg *graph.Graph, in map[string]*graph.Node) []result {
+		return s.build(k, gg, in, infos)
+	})
+}
+
+// build makes the graph of a program.
+func (s *stepper) build(k kind, gg *graph.Graph, in map[string]*graph.Node, infos []onnx.ValueInfo) []result {
+	var out []result
+	grads := make([]*graph.Node, len(s.train))
+	if k != kindApply {
+		grads, out = s.gradients(gg, in, infos)
+	}
+	for i, p := range s.train {
+		if k == kindApply {
+			grads[i] = in[sumKey(p.Name)]
+		}
+		if k == kindGradient {
+			out = append(out, result{sumKey(p.Name), graph.Add(in[sumKey(p.Name)], grads[i])})
+		}
+	}
+	if k == kindGradient {
+		return out
+	}
+	norm := globalNorm(grads)
+	out = append(out, result{normKey, norm})
+	if c := s.config.Clip; c > 0 {
+		// torch.nn.utils.clip_grad_norm_: the factor is max / (norm + 1e-6), at most 1.
+		factor := graph.Min(graph.Div(scalar(norm, c), graph.AddScalar(norm, 1e-6)), scalar(norm, 1))
+		for i := range grads {
+			grads[i] = graph.Mul(grads[i], factor)
+		}
+	}
+	h := [3]*graph.Node{in[scalarKey(0)], in[scalarKey(1)], in[scalarKey(2)]}
+	for i, p := range s.train {
+		var m []*graph.Node
+		for j := range s.config.Optimizer.moments() {
+			m = append(m, in[momentKey(j, p.Name)])
+		}
+		value, moments := s.config.Optimizer.update(in[paramKey(p.Name)], grads[i], m, h)
+		out = append(out, result{paramKey(p.Name), value})
+		for j, n := range moments {
+			out = append(out, result{momentKey(j, p.Name), n})
+		}
+	}
+	return out
+}
+
+// gradients builds forward and backward pass; the results are the loss, the extras and the running statistics.
+func (s *stepper) gradients(gg *graph.Graph, in map[string]*graph.Node, infos []onnx.ValueInfo) ([]*graph.Node, []result) {
+	batch := map[string]*graph.Node{}
+	for _, info := range infos {
+		batch[info.Name] = in[inputKey(info.Name)]
+	}
+	inputs := map[string]*graph.Node{}
+	for _, info := range s.graph.Inputs() {
+		inputs[info.Name] = batch[info.Name]
+	}
+	b := &builder{graph: gg, float: dtypes.Float32}
+	out, state := s.graph.build(b, inputs, paramNodes(s.graph.params, in), Mode{Training: true, Random: in[randomKey]})
+	loss, extra := s.config.Loss(out, batch)
+	wrt := make([]*graph.Node, len(s.train))
+	for i, p := range s.train {
+		wrt[i] = in[paramKey(p.Name)]
+	}
+	grads := graph.Gradient(loss, wrt...)
+	list := []result{{lossKey, loss}}
+	for _, name := range sortedKeys(extra) {
+		list = append(list, result{extraKey(name), extra[name]})
+	}
+	for _, name := range sortedKeys(state) {
+		list = append(list, result{paramKey(name), state[name]})
+	}
+	return grads, list
+}
+
+// sortedKeys makes the order of a map's entries repeatable.
+func sortedKeys[T any](m map[string]T) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// globalNorm is the 2-norm of all gradients together.
+func globalNorm(grads []*graph.Node) *graph.Node {
+	var sum *graph.Node
+	for _, g := range grads {
+		part := graph.ReduceAllSum(graph.Mul(g, g))
+		if sum == nil {
+			sum = part
+		} else {
+			sum = graph.Add(sum, part)
+		}
+	}
+	return graph.Sqrt(sum)
+}
+
+// sync copies what the steps changed back to the Graph.
+func (s *stepper) sync() error {
+	for _, p := range s.graph.params {
+		if !p.State && !slices.Contains(s.train, p) {
+			continue
+		}
+		v, err := tensors.CopyFlatData[float32](s.device[paramKey(p.Name)])
+		if err != nil {
+			return err
+		}
+		if err := s.graph.SetParam(p.Name, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const countKey = "count"
+
+// save copies what lives on the device, and the number of steps.
+func (s *stepper) save() (map[string]*onnx.Tensor, error) {
+	out := map[string]*onnx.Tensor{}
+	for key, t := range s.device {
+		v, err := download(t, onnx.Float32)
+		if err != nil {
+			return nil, err
+		}
+		out[key] = v
+	}
+	n, err := onnx.FromInt64(nil, []int64{int64(s.count)})
+	out[countKey] = n
+	return out, err
+}
+
+// load replaces what lives on the device.
+func (s *stepper) load(state map[string]*onnx.Tensor) error {
+	n := state[countKey]
+	if n == nil {
+		return fmt.Errorf("convert: step: the state lacks %q", countKey)
+	}
+	count, err := n.Int64()
+	if err != nil || len(count) != 1 {
+		return fmt.Errorf("convert: step: %q is no whole number", countKey)
+	}
+	fresh := map[string]*tensors.Tensor{}
+	for key, old := range s.device {
+		t := state[key]
+		if t == nil || !slices.Equal(t.Shape(), old.Shape().Dimensions) {
+			return fmt.Errorf("convert: step: the state lacks %q with shape %v", key, old.Shape().Dimensions)
+		}
+		if fresh[key], err = upload(t, dtypes.Float32); err != nil {
+			return fmt.Errorf("convert: step: %q: %w", key, err)
+		}
+	}
+	for key, t := range fresh {
+		free(s.device[key])
+		s.device[key] = t
+	}
+	s.count = int(count[0])
+	return nil
+}
+
+// close frees the compiled graphs and the device memory.
+func (s *stepper) close() {
+	for _, p := range s.programs {
+		p.close()
+	}
+	for _, t := range s.device {
+		free(t)
+	}
+	s.programs, s.device = nil, nil
+}
