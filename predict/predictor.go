@@ -1,0 +1,166 @@
+package predict
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/imageio/transform"
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// Predictor is a Spec and something that runs the model. It may be shared by goroutines as far as its
+// Runner may.
+type Predictor struct {
+	spec   Spec
+	run    onnx.Runner
+	input  onnx.ValueInfo
+	output string
+	values []int // label value of each channel of the output
+	close  func() error
+}
+
+// New returns a Predictor. A Spec with faults is an error; a model whose inputs or outputs do not fit the
+// Spec gives a [*MismatchError].
+func New(spec Spec, run onnx.Runner) (*Predictor, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Predictor{spec: spec, run: run, values: spec.values()}
+	if err := errors.Join(p.bindInput(), p.bindOutput()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Spec returns the Spec that the Predictor follows.
+func (p *Predictor) Spec() Spec { return p.spec }
+
+// Close releases what [Open] opened; a Predictor from New has nothing to release.
+func (p *Predictor) Close() error {
+	if p.close == nil {
+		return nil
+	}
+	return p.close()
+}
+
+// Space says on whose grid a prediction is wanted.
+type Space uint8
+
+const (
+	// Scan is the grid of the image that was given.
+	Scan Space = iota
+	// Model is the grid that the last step of prepare which moves, turns or scales voxels (orient, conform,
+	// spacing, resize, zoom) leaves. Crops and pads after it are undone: what they cut away is background,
+	// what they added is dropped.
+	Model
+)
+
+// Request says what is wanted beside labels on the scan's own grid. The zero value wants nothing else.
+type Request struct {
+	Space         Space
+	Probabilities bool // keep an image with a channel for each channel of the model's output
+	Mirror        bool // average over the Spec's tile.mirror axes
+	// Progress is called after each run of the model, from the goroutine that predicts.
+	Progress func(done, total int)
+}
+
+// Predict returns labels on the image's own grid, or the classes of a classification.
+func (p *Predictor) Predict(ctx context.Context, im *imageio.Image) (*Prediction, error) {
+	return p.PredictWith(ctx, im, Request{})
+}
+
+// PredictWith is Predict with wishes.
+func (p *Predictor) PredictWith(ctx context.Context, im *imageio.Image, r Request) (*Prediction, error) {
+	prepared, err := p.Prepare(im)
+	if err != nil {
+		return nil, err
+	}
+	return p.PredictPrepared(ctx, prepared, r)
+}
+
+// PredictPrepared predicts from an image that [Predictor.Prepare] made, so that a caller who predicts
+// several times prepares once.
+func (p *Predictor) PredictPrepared(ctx context.Context, in *Prepared, r Request) (*Prediction, error) {
+	s, err := p.scores(ctx, in.Image, r)
+	if err != nil {
+		return nil, err
+	}
+	if p.spec.Task == Classification {
+		return p.classify(s)
+	}
+	return p.segment(ctx, in, s, r)
+}
+
+// Prepared is an image as the model sees it, and the way back.
+type Prepared struct {
+	Image *imageio.Image // after every step of the Spec's prepare
+	Scan  *imageio.Image // as it was given; its Data may be nil
+	Model imageio.Grid   // see [Model]
+}
+
+// Prepare applies the Spec's steps. Several images are the channels of one scan, on one grid: steps before
+// concat_channels see each alone, the others all together. Images that do not make up the channels that
+// the model takes give an [*ImageError].
+func (p *Predictor) Prepare(images ...*imageio.Image) (*Prepared, error) {
+	return p.spec.Apply(images...)
+}
+
+// Apply is [Predictor.Prepare], for who has no model to run.
+func (s *Spec) Apply(images ...*imageio.Image) (*Prepared, error) {
+	if len(images) == 0 {
+		return nil, &ImageError{What: "no image"}
+	}
+	for _, im := range images {
+		if err := im.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	scan := *images[0]
+	scan.Data = nil // only its place is needed on the way back
+	out := &Prepared{Scan: &scan, Model: scan.Grid}
+	joined := slices.IndexFunc(s.Prepare, func(t transform.Transform) bool { _, ok := t.(transform.ConcatChannels); return ok })
+	joined = max(joined, 0)
+	apart := slices.Clone(images)
+	for i := range apart {
+		if err := out.steps(&apart[i], s.Prepare[:joined], 0); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if out.Image, err = transform.Concat(apart...); err != nil {
+		return nil, err
+	}
+	if err := out.steps(&out.Image, s.Prepare[joined:], joined); err != nil {
+		return nil, err
+	}
+	if want, got := len(s.Input.Channels), out.Image.Channels; want != got {
+		return nil, &ImageError{What: fmt.Sprintf("model wants %s, image has %d", count(want, "channel"), got)}
+	}
+	return out, nil
+}
+
+// steps applies steps to an image in place of it and follows the model's grid.
+func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first int) error {
+	for i, step := range steps {
+		next, err := step.Apply(*im)
+		if err != nil {
+			return fmt.Errorf("predict: prepare[%d]: %w", first+i, err)
+		}
+		if !shifted((*im).Grid, next.Grid) {
+			out.Model = next.Grid
+		}
+		*im = next
+	}
+	return nil
+}
+
+// count returns "1 channel", "4 channels".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,195 @@
+// Package predict goes from an image to a prediction in that image's own space.
+//
+// A [Spec] travels inside a model and says how images become its input and how its output becomes an
+// image. A [Predictor] is a Spec and something that runs the model: it prepares, cuts windows, runs,
+// stitches, and takes the result back to the scan's own grid in one resample of the probabilities.
+// Training validates with this same code, so that what is trained is what is served.
+package predict
+
+import (
+	"github.com/nitrain/nitrain/imageio/patch"
+	"github.com/nitrain/nitrain/imageio/transform"
+)
+
+// Version is the version of the Specs that this package writes. Specs are read forever.
+const Version = 1
+
+// Task says what a model's output means.
+type Task string
+
+// The tasks.
+const (
+	Segmentation   Task = "segmentation"   // scores for every voxel
+	Classification Task = "classification" // scores for the whole image
+)
+
+// Activation turns a model's raw output into probabilities.
+type Activation string
+
+// The activations.
+const (
+	None    Activation = "none"    // the output is probabilities already, or only its order matters
+	Softmax Activation = "softmax" // across the channels
+	Sigmoid Activation = "sigmoid" // each channel by itself
+)
+
+// Pick says how probabilities become labels.
+type Pick string
+
+// The picks.
+const (
+	// Argmax takes the label of the channel with the largest value, the first of equals. Channel i belongs
+	// to the i-th label.
+	Argmax Pick = "argmax"
+	// Threshold takes every channel whose value is above the threshold; where several are, the later label
+	// wins. Channel i belongs to the i-th label whose value is not 0.
+	Threshold Pick = "threshold"
+)
+
+// Restore says what is taken back from the model's grid to the scan's.
+type Restore string
+
+// The ways back.
+const (
+	RestoreProbabilities Restore = "probabilities" // after the activation, linear; the default
+	RestoreLogits        Restore = "logits"        // before the activation, linear, as nnU-Net does
+	RestoreLabels        Restore = "labels"        // after the pick, nearest neighbour
+)
+
+// Spec says how images become a model's input and how its output becomes an image or class
+// probabilities. Its JSON form is strict: an unknown or missing key is an error that names it.
+type Spec struct {
+	Version int                `json:"version"`
+	Task    Task               `json:"task"`
+	Input   Input              `json:"input"`
+	Prepare transform.Pipeline `json:"prepare"`
+	// Tile says how the prepared image is cut into windows; nil: the model sees the whole of it.
+	Tile       *Tile       `json:"tile,omitempty"`
+	Decode     Decode      `json:"decode"`
+	Labels     []Label     `json:"labels"`
+	Provenance *Provenance `json:"provenance,omitempty"`
+}
+
+// Input describes the tensor that a model takes.
+type Input struct {
+	Name     string       `json:"name,omitempty"` // of the graph's input; empty: its only one
+	Layout   patch.Layout `json:"layout"`         // which image axis is the tensor's first spatial axis
+	Channels []Channel    `json:"channels"`       // of the prepared image, in order
+}
+
+// Channel says what one channel of the input shows.
+type Channel struct {
+	Name     string `json:"name"`
+	Modality string `json:"modality,omitempty"` // DICOM's code: MR, CT, PT, ...
+}
+
+// Tile says how a prepared image is cut into windows and how their results are blended. Sizes and axes
+// are the prepared image's: x, y, z, whatever the tensor's layout is.
+type Tile struct {
+	Size    [3]int      `json:"size"`             // voxels; 0: the whole axis
+	Overlap Overlap     `json:"overlap"`          // part of a window, at least 0 and below 1
+	Blend   patch.Blend `json:"blend,omitempty"`  // constant (default) or gaussian
+	Sigma   float64     `json:"sigma,omitempty"`  // of the Gaussian, as a part of the window; default 0.125
+	Rule    patch.Rule  `json:"rule,omitempty"`   // monai (default) or nnunet
+	Pad     patch.Edge  `json:"pad,omitempty"`    // outside an image smaller than a window; default constant 0
+	Batch   int         `json:"batch,omitempty"`  // windows a run; default 1
+	Mirror  []int       `json:"mirror,omitempty"` // axes over which the result may be averaged when asked
+}
+
+// Tiling returns the windows' rule.
+func (t Tile) Tiling() patch.Tiling {
+	return patch.Tiling{Size: t.Size, Overlap: t.Overlap, Blend: t.Blend, Sigma: t.Sigma, Rule: t.Rule}
+}
+
+// Decode says how a model's output becomes labels.
+type Decode struct {
+	Output     string     `json:"output,omitempty"` // of the graph; empty: its first one
+	Activation Activation `json:"activation"`
+	Pick       Pick       `json:"pick"`
+	Threshold  float64    `json:"threshold,omitempty"` // of the pick threshold; 0: 0.5
+	Restore    Restore    `json:"restore,omitempty"`   // empty: probabilities
+	Ensemble   string     `json:"ensemble,omitempty"`  // what several models' results are averaged as: probabilities (default) or logits
+	Keep       []Keep     `json:"keep,omitempty"`      // applied in turn to the finished label image
+}
+
+// Keep removes small components of labels: what is removed becomes background.
+type Keep struct {
+	// Labels are taken together, as one mask, unless Each; empty: every label but 0.
+	Labels []int `json:"labels,omitempty"`
+	// Largest is how many of the largest components stay, of equals the one whose first voxel comes first.
+	Largest int `json:"largest"`
+	// Connectivity is 6, 18 or 26: neighbours share a face, an edge or a corner. 0: 26.
+	Connectivity int `json:"connectivity,omitempty"`
+	// Each treats every label by itself.
+	Each bool `json:"each,omitempty"`
+}
+
+// Label names a value.
+type Label struct {
+	Value int    `json:"value"` // 0 is background
+	Name  string `json:"name"`
+	Color string `json:"color,omitempty"` // "#rrggbb"
+	Code  *Code  `json:"code,omitempty"`
+}
+
+// Code is an entry of a terminology, as DICOM writes it.
+type Code struct {
+	Scheme  string `json:"scheme"` // SCT, FMA, ...
+	Value   string `json:"value"`
+	Meaning string `json:"meaning"`
+}
+
+// Provenance says where a model comes from.
+type Provenance struct {
+	Source  string   `json:"source,omitempty"`
+	SHA256  string   `json:"sha256,omitempty"` // of the source model's file
+	Tool    string   `json:"tool,omitempty"`   // what wrote the Spec
+	Licence string   `json:"licence,omitempty"`
+	Trained *Trained `json:"trained,omitempty"`
+}
+
+// Trained sums up the training that made the weights.
+type Trained struct {
+	Cases  int     `json:"cases"`
+	Epochs float64 `json:"epochs,omitempty"`
+	Steps  int     `json:"steps,omitempty"`
+	Score  float64 `json:"score,omitempty"` // on the validation cases, mean Dice unless the source says otherwise
+}
+
+// values returns the label value of each channel of the output.
+func (s *Spec) values() []int {
+	var v []int
+	for _, l := range s.Labels {
+		if s.Decode.Pick == Argmax || l.Value != 0 {
+			v = append(v, l.Value)
+		}
+	}
+	return v
+}
+
+// Foreground returns the values of the labels that are not background, in order.
+func (s *Spec) Foreground() []int {
+	var v []int
+	for _, l := range s.Labels {
+		if l.Value != 0 {
+			v = append(v, l.Value)
+		}
+	}
+	return v
+}
+
+// restore returns what is taken back to the scan's grid, the default filled in.
+func (d Decode) restore() Restore {
+	if d.Restore == "" {
+		return RestoreProbabilities
+	}
+	return d.Restore
+}
+
+// threshold returns the value above which a channel counts, the default filled in.
+func (d Decode) threshold() float32 {
+	if d.Threshold == 0 {
+		return 0.5
+	}
+	return float32(d.Threshold)
+}

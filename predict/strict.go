@@ -1,0 +1,130 @@
+package predict
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// ParseSpec reads a Spec from its JSON form and validates it. All unknown and missing keys are reported
+// at once, each with its path.
+func ParseSpec(data []byte) (Spec, error) {
+	var s Spec
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Spec{}, err
+	}
+	return s, s.Validate()
+}
+
+// UnmarshalJSON reads the strict form: exactly the keys of this version, none missing that has no
+// default. It does not validate values; [ParseSpec] does.
+func (s *Spec) UnmarshalJSON(data []byte) error {
+	var f faults
+	checkKeys(&f, "", data, reflect.TypeFor[Spec]())
+	if len(f) > 0 {
+		return errors.Join(f...)
+	}
+	type plain Spec // without this method
+	var p plain
+	if err := json.Unmarshal(data, &p); err != nil {
+		return fmt.Errorf("predict: spec: %w", err)
+	}
+	*s = Spec(p)
+	return nil
+}
+
+// MarshalJSON writes the form that UnmarshalJSON reads.
+func (s Spec) MarshalJSON() ([]byte, error) {
+	type plain Spec
+	p := plain(s)
+	if p.Prepare == nil {
+		p.Prepare = p.Prepare[:0:0]
+	}
+	if p.Input.Channels == nil {
+		p.Input.Channels = []Channel{}
+	}
+	if p.Labels == nil {
+		p.Labels = []Label{}
+	}
+	return json.Marshal(p)
+}
+
+// checkKeys compares the keys of a JSON value with the fields of the Go type that it is for. Types that
+// read themselves are left alone, but for the Spec itself.
+func checkKeys(f *faults, path string, data []byte, t reflect.Type) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	own := reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+	switch {
+	case own && path != "":
+		return
+	case t.Kind() == reflect.Struct:
+		checkObject(f, path, data, t)
+	case t.Kind() == reflect.Slice || t.Kind() == reflect.Array:
+		checkList(f, path, data, t)
+	case isNull(data):
+		f.add("%s: null", path)
+	}
+}
+
+func isNull(data []byte) bool { return string(bytes.TrimSpace(data)) == "null" }
+
+func checkList(f *faults, path string, data []byte, t reflect.Type) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(data, &items); err != nil || items == nil {
+		f.add("%s: want a list", path)
+		return
+	}
+	if t.Kind() == reflect.Array && len(items) != t.Len() {
+		f.add("%s: want %d values, got %d", path, t.Len(), len(items))
+	}
+	for i, item := range items {
+		checkKeys(f, fmt.Sprintf("%s[%d]", path, i), item, t.Elem())
+	}
+}
+
+func checkObject(f *faults, path string, data []byte, t reflect.Type) {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil || object == nil {
+		if path == "" {
+			path = "(root)"
+		}
+		f.add("%s: want an object", path)
+		return
+	}
+	known := map[string]bool{}
+	for i := range t.NumField() {
+		field := t.Field(i)
+		key, option, _ := strings.Cut(field.Tag.Get("json"), ",")
+		known[key] = true
+		value, present := object[key]
+		switch {
+		case present:
+			checkKeys(f, join(path, key), value, field.Type)
+		case option != "omitempty":
+			f.add("%s: missing", join(path, key))
+		}
+	}
+	var unknown []string
+	for key := range object {
+		if !known[key] {
+			unknown = append(unknown, key)
+		}
+	}
+	slices.Sort(unknown)
+	for _, key := range unknown {
+		f.add("%s: unknown key", join(path, key))
+	}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
