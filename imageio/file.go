@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nitrain/nitrain/imageio/internal/mgh"
 	"github.com/nitrain/nitrain/imageio/internal/nifti"
@@ -182,7 +183,7 @@ func openStream(path string, o Options) (*volume.Stream, error) {
 // unknown says what the bytes look like.
 func unknown(head []byte, s *volume.Stream) error {
 	looks := fmt.Sprintf("bytes % x ...", head[:min(len(head), 8)])
-	text := len(head) > 0
+	text := len(head) > 0 && utf8.Valid(head)
 	for _, c := range head {
 		if c < 32 && c != '\n' && c != '\r' && c != '\t' || c == 127 {
 			text = false
