@@ -1,7 +1,9 @@
 package native
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -69,17 +71,24 @@ func (a artifact) folder(home string) string {
 // path returns where the library is installed below home.
 func (a artifact) path(home string) string { return filepath.Join(a.folder(home), a.file) }
 
+// accepts reports whether a digest is one of the known ones.
+func (a artifact) accepts(digest string) bool { return slices.Contains(a.digests, digest) }
+
 // verify returns the digest of the library installed below home, or an error when it is absent or not one of
 // the known files. Without thorough a record of an earlier check is believed while size and time agree.
 func (a artifact) verify(home string, thorough bool) (string, error) {
 	path := a.path(home)
 	fault := &Error{Library: ONNXRuntime, Path: path, hint: "run: nitrain setup"}
 	st, err := os.Stat(path)
-	if err != nil {
-		fault.Problem, fault.Err = "not installed", unwrapPath(err)
+	if errors.Is(err, fs.ErrNotExist) {
+		fault.Problem = "not installed"
 		return "", fault
 	}
-	if s, ok := readStamp(a.folder(home)); ok && !thorough && s.describes(st) && slices.Contains(a.digests, s.SHA256) {
+	if err != nil {
+		fault.Problem, fault.Err = "cannot be read", unwrapPath(err)
+		return "", fault
+	}
+	if s, ok := readStamp(a.folder(home)); ok && !thorough && s.describes(st) && a.accepts(s.SHA256) {
 		return s.SHA256, nil
 	}
 	digest, err := digestOf(path)
@@ -87,7 +96,7 @@ func (a artifact) verify(home string, thorough bool) (string, error) {
 		fault.Problem, fault.Err = "cannot be read", unwrapPath(err)
 		return "", fault
 	}
-	if !slices.Contains(a.digests, digest) {
+	if !a.accepts(digest) {
 		fault.Problem = fmt.Sprintf("the file is damaged: its sha256 is %s, want %s", digest, a.digests[0])
 		return "", fault
 	}

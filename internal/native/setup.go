@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -148,7 +147,7 @@ func (a artifact) install(source, member, home string) (string, error) {
 		return "", err
 	}
 	digest := hex.EncodeToString(h.Sum(nil))
-	if !slices.Contains(a.digests, digest) {
+	if !a.accepts(digest) {
 		return "", fmt.Errorf("%s: sha256 %s is none of the known ones: %s", member, digest, strings.Join(a.digests, ", "))
 	}
 	if err := os.Rename(tmp.Name(), a.path(home)); err != nil {
