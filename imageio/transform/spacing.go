@@ -268,8 +268,9 @@ func unchanged(a, b imageio.Grid) bool {
 func cornersOf15(m imageio.Affine, from, to [3]int) imageio.Affine {
 	before, after := imageio.Identity(), imageio.Identity()
 	for i := range 3 {
-		n := float64(max(2, to[i]))
-		before[i][i], before[i][3] = n/(n-1), -0.5
+		if n := float64(to[i]); n > 1 {
+			before[i][i], before[i][3] = n/(n-1), -0.5
+		}
 		k := float64(from[i]-1) / float64(from[i])
 		after[i][i], after[i][3] = k, 0.5*k
 	}

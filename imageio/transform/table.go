@@ -51,5 +51,14 @@ func prepareOps() []entry {
 func extraOps() []entry {
 	return []entry{
 		op[Smooth](),
+		op[Threshold](),
+		op[Erode](),
+		op[Dilate](),
+		op[Open](),
+		op[Close](),
+		op[FillHoles](),
+		op[Keep](),
+		op[Remap](),
+		op[OneHot](),
 	}
 }
