@@ -16,25 +16,28 @@ import (
 // Config says how to train. [Defaults] is a start that suits few scans; a zero field means what its comment
 // says. The JSON form has the keys of the command line's flags and refuses unknown ones.
 type Config struct {
-	// Steps is the number of optimizer steps; 0 follows from Epochs, and 300 when that is 0 too.
+	// Steps is the number of optimizer steps; 0 follows from Epochs, else from Order, else is 300.
 	Steps int `json:"steps,omitempty"`
 	// Epochs is the number of passes over the training cases, an alternative to Steps.
 	Epochs int `json:"epochs,omitempty"`
-	// Batch is the number of samples in a step; 0 is 1.
+	// Batch is the number of samples that are computed together; 0 is 1.
 	Batch int `json:"batch,omitempty"`
+	// Accumulate is the number of batches whose mean gradient makes a step; 0 is 1.
+	Accumulate int `json:"accumulate,omitempty"`
 	// Patch is the size in voxels of the boxes cut from prepared images, in the image's axes x, y, z.
 	// Zero takes the Spec's tile; a Spec without one trains on whole images.
 	Patch [3]int `json:"patch,omitzero"`
 	// Whole trains on whole prepared images.
 	Whole bool `json:"whole,omitempty"`
-	// Pad is the size to which whole images are padded with zeros, evenly on both sides; zero leaves them.
+	// Pad is the size to which whole images are padded with zeros, evenly on both sides, as a last step of
+	// the Spec's preparation: what is trained pads alike when it serves. Zero leaves them.
 	Pad [3]int `json:"pad,omitzero"`
 	// Foreground is the share of patches centred on a labelled voxel, 0 to 1.
 	Foreground float64 `json:"foreground"`
 	// Augment names random changes of the samples; "" is light, and none where Order is given.
 	Augment Augment `json:"augment,omitempty"`
-	// Order names the case of every sample, Batch of them a step, for exact comparisons; it is repeated
-	// when it is shorter than the run. nil shuffles the cases anew in each epoch.
+	// Order names the case of every sample in turn, for exact comparisons; it is repeated when it is
+	// shorter than the run. nil shuffles the cases anew in each epoch.
 	Order []string `json:"order,omitempty"`
 	// Loss is what is made small, and LossOptions its details.
 	Loss        Loss        `json:"loss,omitempty"`
@@ -61,7 +64,8 @@ type Config struct {
 	InitHead InitHead `json:"init-head,omitempty"`
 	// BatchNorm says what normalises while training; "" is frozen.
 	BatchNorm BatchNorm `json:"bn,omitempty"`
-	// ValidateEvery is the number of steps between validations; 0 is a tenth of the run.
+	// ValidateEvery is the number of steps between validations; 0 is a tenth of the run. The start and the
+	// end are always validated.
 	ValidateEvery int `json:"validate-every,omitempty"`
 	// EarlyStop ends the run after that many validations without a better score; 0 never does.
 	EarlyStop int `json:"early-stop,omitempty"`
