@@ -63,10 +63,10 @@ model's input, and its output an image on the scan's own grid, is stored inside 
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return applyConfig(cmd, a.config)
 		},
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print one JSON object on stdout, progress as JSON lines on stderr")
@@ -76,6 +76,7 @@ model's input, and its output an image on the scan's own grid, is stored inside 
 	flags.Uint64Var(&a.seed, "seed", 0, "seed of everything random")
 	flags.StringVar(&a.config, "config", "", "YAML `FILE` with values for flags (same names; an unknown one is an error)")
 	root.AddCommand(a.commands()...)
+	root.Args = unknownCommand(root)
 	for _, cmd := range root.Commands() {
 		cmd.Args = usageArgs(cmd.Args)
 	}
@@ -89,9 +90,23 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return nil
 		}
 		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
+			return usageError{fmt.Errorf("%w (usage: %s)", err, cmd.UseLine())}
 		}
 		return nil
+	}
+}
+
+// unknownCommand refuses arguments that are no command, with the nearest names.
+func unknownCommand(root *cobra.Command) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("unknown command %q", args[0])
+		if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+			text += ": did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return usageError{errors.New(text)}
 	}
 }
 

@@ -102,7 +102,7 @@ func (s *shell) run(name string, args ...string) {
 // scores are what the demo reads from `nitrain evaluate --json`.
 type scores struct {
 	Labels []struct {
-		Label int
+		Value int
 		Name  string
 		Dice  float64
 	}

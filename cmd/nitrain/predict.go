@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/onnx/ort"
+	"github.com/nitrain/nitrain/predict"
+	"github.com/spf13/cobra"
+)
+
+// predictFlags are the flags of predict.
+type predictFlags struct {
+	out, grid, spec, volumes string
+	probabilities, tta       bool
+	trusted                  bool
+}
+
+// predicted is what is said about one scan.
+type predicted struct {
+	Scan          string                     `json:"scan"`
+	Output        string                     `json:"output,omitempty"`
+	Probabilities string                     `json:"probabilities,omitempty"`
+	Seconds       float64                    `json:"seconds"`
+	Volumes       []predict.Volume           `json:"volumes,omitempty"`
+	Classes       []predict.ClassProbability `json:"classes,omitempty"`
+	Error         string                     `json:"error,omitempty"`
+}
+
+func (a *app) predict() *cobra.Command {
+	var f predictFlags
+	cmd := &cobra.Command{
+		Use:   "predict MODEL SCAN... -o OUT",
+		Short: "Run a model on scans; the result lies on each scan's own grid",
+		Long: `Prepares each scan as the model's Spec says, runs the model in onnxruntime, and writes the result on the scan's own
+grid. SCAN is a file or a folder of scans; the channels of one scan are given as one argument with commas between the
+files. OUT is a file for one scan, a folder for several. One bad scan does not stop the others.
+
+` + exitHelp,
+		Example: `  nitrain predict tuned.onnx sub-01_T1w.nii.gz -o sub-01_seg.nii.gz
+  nitrain predict tuned.onnx scans/ -o segmentations --volumes volumes.csv
+  nitrain predict brats.onnx t1c.nii.gz,t1.nii.gz,t2.nii.gz,flair.nii.gz -o seg.nii.gz --probabilities`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runPredict(cmd.Context(), f, args[0], args[1:])
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.out, "output", "o", "", "`FILE` for one scan, folder for several (NIfTI)")
+	flags.StringVar(&f.grid, "grid", "scan", "scan: the scan's own grid; model: the grid that the model saw")
+	flags.StringVar(&f.spec, "spec", "", "`FILE` with a Spec to follow instead of the model's own")
+	flags.BoolVar(&f.probabilities, "probabilities", false, "also write the probabilities of every class (OUT_probabilities.nii.gz)")
+	flags.BoolVar(&f.tta, "tta", false, "average over mirrored copies, along the axes that the Spec names")
+	flags.StringVar(&f.volumes, "volumes", "", "write the volumes of all labels to a CSV `FILE`")
+	flags.BoolVar(&f.trusted, "trust", false, "open the model without trying it in a child process first")
+	return cmd
+}
+
+func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args []string) error {
+	space := predict.Scan
+	switch f.grid {
+	case "scan":
+	case "model":
+		space = predict.Model
+	default:
+		return usageError{fmt.Errorf("--grid: want scan or model, got %q", f.grid)}
+	}
+	scans, many, err := listScans(args)
+	if err != nil {
+		return err
+	}
+	p, err := a.openPredictor(model, f.spec, !f.trusted)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if f.out == "" && p.Spec().Task == predict.Segmentation {
+		return usageError{errors.New("want a place for the result: -o FILE or folder")}
+	}
+	bar := a.progress()
+	results := make([]predicted, 0, len(scans))
+	var failed []error
+	for i, scan := range scans {
+		one := func(done, total int) {
+			bar.show("predict", i*1000+done*1000/max(1, total), len(scans)*1000, filepath.Base(scan[0]), nil)
+		}
+		if a.json || len(scans) == 1 {
+			one = func(done, total int) {
+				bar.show("predict", done, total, filepath.Base(scan[0]), map[string]any{"scan": scan[0]})
+			}
+		}
+		result, err := a.predictOne(ctx, p, f, scan, many, predict.Request{Space: space, Probabilities: f.probabilities, Mirror: f.tta, Progress: one})
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", scan[0], err)
+			result.Error = err.Error()
+			failed = append(failed, err)
+			if len(scans) > 1 {
+				bar.note("nitrain: predict: " + err.Error())
+			}
+		}
+		results = append(results, result)
+	}
+	bar.clear()
+	if f.volumes != "" {
+		if err := writeVolumes(f.volumes, results); err != nil {
+			return err
+		}
+	}
+	if len(failed) > 0 && len(scans) == 1 {
+		return failed[0]
+	}
+	err = a.result(map[string]any{"model": model, "cases": results}, func(w io.Writer) { printPredicted(w, results) })
+	if err == nil && len(failed) > 0 {
+		err = fmt.Errorf("%d of %d scans failed; the first: %w", len(failed), len(scans), failed[0])
+	}
+	return err
+}
+
+func (a *app) openPredictor(model, specFile string, untrusted bool) (*predict.Predictor, error) {
+	provider, err := ort.ParseProvider(a.device)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	o := predict.Options{Options: ort.Options{Provider: provider, Threads: a.threads, Untrusted: untrusted}}
+	if specFile != "" {
+		spec, err := readSpecFile(specFile)
+		if err != nil {
+			return nil, err
+		}
+		o.Spec = &spec
+	}
+	return predict.Open(model, o)
+}
+
+func readSpecFile(path string) (predict.Spec, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return predict.Spec{}, fmt.Errorf("spec: %w", err)
+	}
+	spec, err := predict.ParseSpec(raw)
+	if err != nil {
+		return predict.Spec{}, fmt.Errorf("spec: %s: %w", path, err)
+	}
+	return spec, nil
+}
+
+// listScans expands folders and splits channels. many says that results go into a folder.
+func listScans(args []string) (scans [][]string, many bool, err error) {
+	many = len(args) > 1
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err == nil && info.IsDir() {
+			many = true
+			found, err := imagesIn(arg)
+			if err != nil {
+				return nil, false, err
+			}
+			for _, file := range found {
+				scans = append(scans, []string{file})
+			}
+			continue
+		}
+		scans = append(scans, strings.Split(arg, ","))
+	}
+	return scans, many, nil
+}
+
+func imagesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() && stem(e.Name()) != e.Name() {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, badDataError{fmt.Errorf("%s: no image files (.nii, .nii.gz, .mgz, .mgh, .hdr) in this folder", dir)}
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+// stem removes the endings of image files; another name stays as it is.
+func stem(name string) string {
+	for _, end := range []string{".nii.gz", ".nii", ".mgz", ".mgh", ".hdr"} {
+		if cut, ok := strings.CutSuffix(name, end); ok {
+			return cut
+		}
+	}
+	return name
+}
+
+func (a *app) predictOne(ctx context.Context, p *predict.Predictor, f predictFlags, scan []string, many bool, r predict.Request) (predicted, error) {
+	start := time.Now()
+	result := predicted{Scan: strings.Join(scan, ",")}
+	channels := make([]*imageio.Image, len(scan))
+	for i, file := range scan {
+		im, err := imageio.Read(file)
+		if err != nil {
+			return result, err
+		}
+		channels[i] = im
+	}
+	prepared, err := p.Prepare(channels...)
+	if err != nil {
+		return result, err
+	}
+	got, err := p.PredictPrepared(ctx, prepared, r)
+	if err != nil {
+		return result, err
+	}
+	out := f.out
+	if many {
+		if err := os.MkdirAll(f.out, 0o755); err != nil {
+			return result, err
+		}
+		out = filepath.Join(f.out, stem(filepath.Base(scan[0]))+".nii.gz")
+	}
+	if got.Labels != nil {
+		if err := imageio.Write(out, got.Labels); err != nil {
+			return result, err
+		}
+		result.Output, result.Volumes = out, got.Volumes()
+	}
+	if got.Probabilities != nil && out != "" {
+		name := stem(out) + "_probabilities.nii.gz"
+		if err := imageio.Write(name, got.Probabilities); err != nil {
+			return result, err
+		}
+		result.Probabilities = name
+	}
+	result.Classes = got.Classes
+	result.Seconds = time.Since(start).Seconds()
+	return result, nil
+}
+
+func printPredicted(w io.Writer, results []predicted) {
+	for _, r := range results {
+		if r.Error != "" {
+			continue
+		}
+		switch {
+		case r.Output != "":
+			fmt.Fprintf(w, "%s -> %s  (%.1f s)\n", r.Scan, r.Output, r.Seconds)
+		default:
+			fmt.Fprintf(w, "%s  (%.1f s)\n", r.Scan, r.Seconds)
+		}
+		for _, v := range r.Volumes {
+			fmt.Fprintf(w, "  %4d  %-24s %10.2f ml\n", v.Value, v.Name, v.ML)
+		}
+		for _, c := range r.Classes {
+			mark := ' '
+			if c.Picked {
+				mark = '*'
+			}
+			fmt.Fprintf(w, "  %c %4d  %-24s %8.4f\n", mark, c.Value, c.Name, c.Probability)
+		}
+	}
+}
+
+func writeVolumes(path string, results []predicted) error {
+	var text strings.Builder
+	w := csv.NewWriter(&text)
+	rows := [][]string{{"scan", "label", "name", "voxels", "ml"}}
+	for _, r := range results {
+		for _, v := range r.Volumes {
+			rows = append(rows, []string{r.Scan, strconv.Itoa(v.Value), v.Name, strconv.Itoa(v.Voxels), strconv.FormatFloat(v.ML, 'g', 8, 64)})
+		}
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return err
+	}
+	return writeWhole(path, []byte(text.String()))
+}
