@@ -2,6 +2,7 @@ package predict
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -29,8 +30,10 @@ func (p *Predictor) segment(ctx context.Context, in *Prepared, s *scores, r Requ
 	if err != nil {
 		return nil, err
 	}
-	if out.Labels, err = keep(out.Labels, p.spec.Decode.Keep); err != nil {
-		return nil, err
+	for _, rule := range p.spec.Decode.Keep {
+		if out.Labels, err = rule.Apply(out.Labels); err != nil {
+			return nil, fmt.Errorf("predict: keep: %w", err)
+		}
 	}
 	out.Labels.Kind = imageio.Label
 	if r.Space == Scan {

@@ -86,14 +86,14 @@ type Channel struct {
 // Tile says how a prepared image is cut into windows and how their results are blended. Sizes and axes
 // are the prepared image's: x, y, z, whatever the tensor's layout is.
 type Tile struct {
-	Size    [3]int      `json:"size"`             // voxels; 0: the whole axis
-	Overlap Overlap     `json:"overlap"`          // part of a window, at least 0 and below 1
-	Blend   patch.Blend `json:"blend,omitempty"`  // constant (default) or gaussian
-	Sigma   float64     `json:"sigma,omitempty"`  // of the Gaussian, as a part of the window; default 0.125
-	Rule    patch.Rule  `json:"rule,omitempty"`   // monai (default) or nnunet
-	Pad     patch.Edge  `json:"pad,omitempty"`    // outside an image smaller than a window; default constant 0
-	Batch   int         `json:"batch,omitempty"`  // windows a run; default 1
-	Mirror  []int       `json:"mirror,omitempty"` // axes over which the result may be averaged when asked
+	Size    [3]int      `json:"size"`            // voxels; 0: the whole axis
+	Overlap Overlap     `json:"overlap"`         // part of a window, at least 0 and below 1
+	Blend   patch.Blend `json:"blend,omitempty"` // constant (default) or gaussian
+	Sigma   float64     `json:"sigma,omitempty"` // of the Gaussian, as a part of the window; default 0.125
+	Rule    patch.Rule  `json:"rule,omitempty"`  // monai (default) or nnunet
+	Pad     patch.Edge  `json:"pad,omitempty"`   // outside an image smaller than a window; default constant 0
+	Batch   int         `json:"batch,omitempty"` // windows a run; default 1
+	Mirror  []int       `json:"mirror,omitzero"` // axes over which the result may be averaged when asked
 }
 
 // Tiling returns the windows' rule.
@@ -109,19 +109,8 @@ type Decode struct {
 	Threshold  float64    `json:"threshold,omitempty"` // of the pick threshold; 0: 0.5
 	Restore    Restore    `json:"restore,omitempty"`   // empty: probabilities
 	Ensemble   string     `json:"ensemble,omitempty"`  // what several models' results are averaged as: probabilities (default) or logits
-	Keep       []Keep     `json:"keep,omitempty"`      // applied in turn to the finished label image
-}
-
-// Keep removes small components of labels: what is removed becomes background.
-type Keep struct {
-	// Labels are taken together, as one mask, unless Each; empty: every label but 0.
-	Labels []int `json:"labels,omitempty"`
-	// Largest is how many of the largest components stay, of equals the one whose first voxel comes first.
-	Largest int `json:"largest"`
-	// Connectivity is 6, 18 or 26: neighbours share a face, an edge or a corner. 0: 26.
-	Connectivity int `json:"connectivity,omitempty"`
-	// Each treats every label by itself.
-	Each bool `json:"each,omitempty"`
+	// Keep removes small components from the finished label image, rule after rule.
+	Keep []transform.Keep `json:"keep,omitzero"`
 }
 
 // Label names a value.

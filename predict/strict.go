@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 )
 
@@ -88,38 +87,71 @@ func checkList(f *faults, path string, data []byte, t reflect.Type) {
 	}
 }
 
+// member is one key of a JSON object and its value.
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+// members returns an object's keys in the order of the text, repeated ones repeatedly.
+func members(data []byte) ([]member, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return nil, errors.New("want an object")
+	}
+	var all []member
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{key: fmt.Sprint(key)}
+		if err := dec.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
 func checkObject(f *faults, path string, data []byte, t reflect.Type) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil || object == nil {
+	object, err := members(data)
+	if err != nil {
 		if path == "" {
 			path = "(root)"
 		}
 		f.add("%s: want an object", path)
 		return
 	}
-	known := map[string]bool{}
-	for i := range t.NumField() {
-		field := t.Field(i)
-		key, option, _ := strings.Cut(field.Tag.Get("json"), ",")
-		known[key] = true
-		value, present := object[key]
+	seen := map[string]bool{}
+	for _, m := range object {
+		field, known := fieldOf(t, m.key)
 		switch {
-		case present:
-			checkKeys(f, join(path, key), value, field.Type)
-		case option != "omitempty":
+		case seen[m.key]:
+			f.add("%s: stands twice", join(path, m.key))
+		case !known:
+			f.add("%s: unknown key", join(path, m.key))
+		default:
+			checkKeys(f, join(path, m.key), m.value, field.Type)
+		}
+		seen[m.key] = true
+	}
+	for i := range t.NumField() {
+		key, option, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if option == "" && !seen[key] {
 			f.add("%s: missing", join(path, key))
 		}
 	}
-	var unknown []string
-	for key := range object {
-		if !known[key] {
-			unknown = append(unknown, key)
+}
+
+// fieldOf returns the field that a key stands for, whose case must be right.
+func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name == key {
+			return t.Field(i), true
 		}
 	}
-	slices.Sort(unknown)
-	for _, key := range unknown {
-		f.add("%s: unknown key", join(path, key))
-	}
+	return reflect.StructField{}, false
 }
 
 func join(path, key string) string {

@@ -101,8 +101,8 @@ func (d *Decode) validate(f *faults) {
 		f.add("decode.threshold: only with pick threshold")
 	}
 	for i, k := range d.Keep {
-		if k.Largest < 1 {
-			f.add("decode.keep[%d].largest: want at least 1, got %d", i, k.Largest)
+		if k.Largest < 0 || k.MinSize < 0 || k.Largest == 0 && k.MinSize == 0 {
+			f.add("decode.keep[%d]: want largest or min_size above 0, got %d and %d", i, k.Largest, k.MinSize)
 		}
 		if !slices.Contains([]int{0, 6, 18, 26}, k.Connectivity) {
 			f.add("decode.keep[%d].connectivity: want 6, 18 or 26, got %d", i, k.Connectivity)
