@@ -1,0 +1,132 @@
+package onnx
+
+import (
+	"strings"
+)
+
+// sourceName reports whether a name is one that a source framework gave, not one that an exporter made up.
+func sourceName(name string) bool {
+	switch {
+	case name == "", strings.Contains(name, "::"), strings.HasPrefix(name, "/"), strings.ContainsAny(name, ":"):
+		return false
+	case strings.Contains(name, "const_fold_opt"), strings.HasPrefix(name, "_"):
+		return false
+	case numbered(name, "val_"), numbered(name, "Constant_"), numbered(name, ""), numbered(name, "Identity_"):
+		return false
+	}
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return last != name || !strings.ContainsAny(last, "/")
+}
+
+// numbered reports whether a name is the prefix and digits.
+func numbered(name, prefix string) bool {
+	rest, ok := strings.CutPrefix(name, prefix)
+	return ok && rest != "" && strings.Trim(rest, "0123456789") == ""
+}
+
+// chainName returns the value of a chain that has a source name: the alias that TorchScript gave a merged tensor.
+func chainName(chain []*Node) string {
+	for i := len(chain) - 1; i >= 0; i-- {
+		if o := chain[i].Output(0); sourceName(o) {
+			return o
+		}
+	}
+	return ""
+}
+
+// alias returns the name to show for a parameter, and to match patterns with.
+func alias(p *Param) string {
+	if sourceName(p.Name) && strings.Contains(p.Name, ".") {
+		return p.Name
+	}
+	for _, s := range p.Slots {
+		if s.Alias != "" && s.Role == p.Role {
+			return s.Alias
+		}
+	}
+	return p.Name
+}
+
+// slotAlias returns the name of a use: the name of an Identity before it, or the module of the node and what
+// its framework calls the role.
+func slotAlias(n *Node, r Role, value string, chain []*Node) string {
+	if name := chainName(chain); strings.Contains(name, ".") {
+		return name
+	}
+	suffix := suffix(r)
+	if suffix == "" {
+		return ""
+	}
+	if m := Module(n); m != "" {
+		return m + "." + suffix
+	}
+	return ""
+}
+
+func suffix(r Role) string {
+	switch r {
+	case ConvWeight, NormScale, LinearWeight, PReluSlope, Embedding, RNNWeight:
+		return "weight"
+	case ConvBias, NormBias, LinearBias, RNNBias:
+		return "bias"
+	case NormMean:
+		return "running_mean"
+	case NormVar:
+		return "running_var"
+	default:
+		return ""
+	}
+}
+
+// Module returns the path of the module that a node comes from, in the dotted form of PyTorch: from the
+// metadata that torch's newer exporter leaves, or from the node's name, as /model/model.0/conv/Conv is of
+// model.0.conv. It is "" where the file tells nothing.
+func Module(n *Node) string {
+	if s := n.Metadata["pkg.torch.onnx.name_scopes"]; s != "" {
+		list := pythonStrings(s)
+		if len(list) >= 2 {
+			return list[len(list)-2]
+		}
+		return ""
+	}
+	switch {
+	case strings.HasPrefix(n.Name, "/"):
+		return scopePath(strings.Split(n.Name[1:], "/"))
+	case strings.Contains(n.Name, "/"): // TensorFlow: functional_1/conv2d_1/BiasAdd
+		parts := strings.Split(n.Name, "/")
+		return strings.Join(parts[:len(parts)-1], ".")
+	}
+	return ""
+}
+
+// scopePath joins the scopes of a TorchScript name, whose last part is the operator. A scope that repeats the
+// one before it (layer1, layer1.0) is the child of a list.
+func scopePath(parts []string) string {
+	var out []string
+	for _, p := range parts[:len(parts)-1] {
+		if k := len(out) - 1; k >= 0 && strings.HasPrefix(p, out[k]+".") {
+			out[k] = p
+			continue
+		}
+		out = append(out, p)
+	}
+	return strings.Join(out, ".")
+}
+
+// pythonStrings reads a Python list of strings, as torch's exporter writes them: [”, 'model', 'model.0'].
+func pythonStrings(s string) []string {
+	var out []string
+	for {
+		i := strings.IndexAny(s, `'"`)
+		if i < 0 {
+			return out
+		}
+		rest := s[i+1:]
+		j := strings.IndexByte(rest, s[i])
+		if j < 0 {
+			return out
+		}
+		out = append(out, rest[:j])
+		s = rest[j+1:]
+	}
+}
