@@ -87,17 +87,17 @@ func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args
 	if f.out == "" && p.Spec().Task == predict.Segmentation {
 		return usageError{errors.New("want a place for the result: -o FILE or folder")}
 	}
-	bar := a.progress()
 	results := make([]predicted, 0, len(scans))
 	var failed []error
+	bar := a.progress()
 	for i, scan := range scans {
+		bar.begin()
 		one := func(done, total int) {
-			bar.show("predict", i*1000+done*1000/max(1, total), len(scans)*1000, filepath.Base(scan[0]), nil)
-		}
-		if a.json || len(scans) == 1 {
-			one = func(done, total int) {
-				bar.show("predict", done, total, filepath.Base(scan[0]), map[string]any{"scan": scan[0]})
+			what, text := "predict", filepath.Base(scan[0])
+			if len(scans) > 1 {
+				what = fmt.Sprintf("predict %d of %d", i+1, len(scans))
 			}
+			bar.show(what, done, total, text, map[string]any{"scan": scan[0]})
 		}
 		result, err := a.predictOne(ctx, p, f, scan, many, predict.Request{Space: space, Probabilities: f.probabilities, Mirror: f.tta, Progress: one})
 		if errors.Is(err, context.Canceled) {

@@ -25,6 +25,9 @@ func (a *app) progress() *progress {
 	return &progress{a: a, live: ok && term.IsTerminal(int(file.Fd())), start: time.Now()}
 }
 
+// begin starts the clock anew, for the next of several pieces of work.
+func (p *progress) begin() { p.start = time.Now() }
+
 // show reports done of total steps of what; text is added behind the bar, fields to the JSON line.
 func (p *progress) show(what string, done, total int, text string, fields map[string]any) {
 	if p.a.quiet {

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/imageio/transform"
+	"github.com/spf13/cobra"
+)
+
+// transformFlags are the flags of transform: a list of steps, or shorthands for the usual ones.
+type transformFlags struct {
+	out, steps, orient, spacing, size string
+	label                             bool
+}
+
+func (a *app) transform() *cobra.Command {
+	var f transformFlags
+	cmd := &cobra.Command{
+		Use:   "transform SCAN -o OUT",
+		Short: "Apply a list of steps to an image; its place in the patient is kept",
+		Long: `Applies the steps of a JSON list (docs/steps.md; those of a Spec and more) to an image, or the shorthands in the order
+orient, spacing, resize. A label map (--label) is resampled by nearest neighbour and left alone by intensity steps.
+
+` + exitHelp,
+		Example: `  nitrain transform scan.nii.gz -o ras.nii.gz --orient RAS --spacing 1,1,1
+  nitrain transform seg.nii.gz -o clean.nii.gz --label --steps steps.json
+  echo '[{"op":"zscore","nonzero":true}]' > steps.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.runTransform(args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.out, "output", "o", "", "`FILE` to write (NIfTI, PNG for 2-D)")
+	flags.StringVar(&f.steps, "steps", "", "`FILE.json` with a list of steps")
+	flags.StringVar(&f.orient, "orient", "", "turn to axis codes such as RAS")
+	flags.StringVar(&f.spacing, "spacing", "", "resample to voxels of `X,Y,Z` mm")
+	flags.StringVar(&f.size, "resize", "", "scale to `X,Y,Z` voxels")
+	flags.BoolVar(&f.label, "label", false, "the image is a label map")
+	return cmd
+}
+
+func (a *app) runTransform(scan string, f transformFlags) error {
+	if f.out == "" {
+		return usageError{errors.New("want a file to write: -o FILE")}
+	}
+	steps, err := f.pipeline()
+	if err != nil {
+		return err
+	}
+	read := imageio.Read
+	if f.label {
+		read = imageio.ReadLabel
+	}
+	im, err := read(scan)
+	if err != nil {
+		return err
+	}
+	got, err := steps.Apply(im)
+	if err != nil {
+		return badDataError{fmt.Errorf("%s: %w", scan, err)}
+	}
+	if err := imageio.Write(f.out, got); err != nil {
+		return err
+	}
+	summary := map[string]any{"output": f.out, "size": got.Grid.Size, "spacing": got.Grid.Spacing(), "axcodes": got.Grid.AxisCodes(), "channels": got.Channels}
+	return a.result(summary, func(w io.Writer) {
+		s := got.Grid.Spacing()
+		fmt.Fprintf(w, "%s: %d x %d x %d voxels of %.4g x %.4g x %.4g mm, %s\n", f.out,
+			got.Grid.Size[0], got.Grid.Size[1], got.Grid.Size[2], s[0], s[1], s[2], got.Grid.AxisCodes())
+	})
+}
+
+// pipeline returns the steps of the file, or those that the shorthands stand for.
+func (f transformFlags) pipeline() (transform.Pipeline, error) {
+	if f.steps != "" {
+		if f.orient != "" || f.spacing != "" || f.size != "" {
+			return nil, usageError{errors.New("--steps and shorthands: want one of them")}
+		}
+		raw, err := os.ReadFile(f.steps)
+		if err != nil {
+			return nil, fmt.Errorf("steps: %w", err)
+		}
+		steps, err := transform.ParseSteps(raw)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("steps: %s: %w", f.steps, err)}
+		}
+		return steps, nil
+	}
+	var list []map[string]any
+	if f.orient != "" {
+		list = append(list, map[string]any{"op": "orient", "axes": f.orient})
+	}
+	if f.spacing != "" {
+		list = append(list, map[string]any{"op": "spacing", "mm": json.RawMessage("[" + f.spacing + "]")})
+	}
+	if f.size != "" {
+		list = append(list, map[string]any{"op": "resize", "size": json.RawMessage("[" + f.size + "]")})
+	}
+	if len(list) == 0 {
+		return nil, usageError{errors.New("want --steps FILE, --orient, --spacing or --resize")}
+	}
+	raw, err := json.Marshal(list)
+	if err != nil {
+		return nil, usageError{errors.New("--spacing and --resize: want numbers such as 1,1,1")}
+	}
+	steps, err := transform.ParseSteps(raw)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return steps, nil
+}
