@@ -69,6 +69,9 @@ func setAffine(h *volume.Header, f *fields) error {
 		return err
 	}
 	h.Affine, h.AffineSource = fallback(h), "fallback"
+	if err := check(h.Affine); err != nil {
+		return fail(h, "pixdim", volume.ErrGeometry, "voxel sizes that make an affine", "one that "+err.Error())
+	}
 	return nil
 }
 

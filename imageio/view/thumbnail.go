@@ -1,0 +1,100 @@
+package view
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+
+	"github.com/nitrain/nitrain/imageio"
+)
+
+// Slice says which slice of a scan a thumbnail shows and what lies over it.
+type Slice struct {
+	Plane  Plane          // Acquired by default
+	Index  *int           // voxel index across the plane; nil: where the truth, or else the segmentation, shows most
+	Seg    *imageio.Image // outlined in its labels' colours
+	Truth  *imageio.Image // outlined in white
+	Heat   *imageio.Image // laid over in colour
+	Labels []Label
+	Window [2]float64 // as in Options
+	Size   int        // pixels of the longer side, 256 by default
+}
+
+// Thumbnail returns a small picture of one slice as PNG, for reports and pages. It has no letters; the
+// orientation is that of Montage.
+func Thumbnail(scan *imageio.Image, t Slice) ([]byte, error) {
+	guide := t.Truth
+	if guide == nil || empty(guide) {
+		guide = t.Seg
+	}
+	if guide != nil && empty(guide) {
+		guide = nil
+	}
+	o := Options{Seg: guide, Heat: t.Heat, Labels: t.Labels, Window: t.Window}
+	s, err := newScene(scan, o)
+	if err != nil {
+		return nil, err
+	}
+	which := t.Plane
+	if which == Acquired {
+		which = acquired(scan)
+	}
+	p := planeOf(scan, which)
+	p.index = s.middle()[p.normal]
+	if t.Index != nil {
+		if *t.Index < 0 || *t.Index >= scan.Grid.Size[p.normal] {
+			return nil, fmt.Errorf("view: slice index: want 0 to %d, got %d", scan.Grid.Size[p.normal]-1, *t.Index)
+		}
+		p.index = *t.Index
+	}
+	size := t.Size
+	if size <= 0 {
+		size = 256
+	}
+	one := row{planes: []plane{p}, heat: t.Heat != nil}
+	w, h := s.panelPixels(p, s.scaleFor([]row{one}, size))
+	canvas := image.NewRGBA(image.Rect(0, 0, w, h))
+	s.panel(canvas, canvas.Bounds(), one)
+	if err := s.outline(canvas, p, t.Truth, scan, func(int) color.RGBA { return color.RGBA{255, 255, 255, 255} }); err != nil {
+		return nil, err
+	}
+	if err := s.outline(canvas, p, t.Seg, scan, s.colourOf); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, canvas); err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// outline draws the rims of a label map's regions.
+func (s *scene) outline(canvas *image.RGBA, p plane, seg, scan *imageio.Image, colourOf func(int) color.RGBA) error {
+	o, err := newOverlay("segmentation", seg, scan.Grid)
+	if o == nil || err != nil {
+		return err
+	}
+	with := *s
+	with.seg = o
+	w, h := canvas.Bounds().Dx(), canvas.Bounds().Dy()
+	labels := with.labelsOf(p, w, h, true)
+	for y := range h {
+		for x := range w {
+			if l := labels[y*w+x]; l != 0 && rim(labels, x, y, w, h) {
+				canvas.SetRGBA(x, y, blend(canvas.RGBAAt(x, y), colourOf(l), 0.9))
+			}
+		}
+	}
+	return nil
+}
+
+func empty(im *imageio.Image) bool {
+	for _, v := range im.Data {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}
