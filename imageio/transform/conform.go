@@ -76,8 +76,7 @@ func (c Conform) run(im *imageio.Image) (*imageio.Image, error) {
 
 // conformed reports a file of uint8 on a grid of 256x256x256 voxels with axes LIA.
 func conformed(im *imageio.Image) bool {
-	lia := [3]axisDirection{{0, true}, {2, true}, {1, false}}
-	return isUint8(im) && im.Grid.Size == [3]int{conformSize, conformSize, conformSize} && closestAxes(im.Grid.Affine) == lia
+	return isUint8(im) && im.Grid.Size == [3]int{conformSize, conformSize, conformSize} && im.Grid.AxisCodes() == "LIA"
 }
 
 func isUint8(im *imageio.Image) bool { return im.Source != nil && im.Source.Stored == "uint8" }

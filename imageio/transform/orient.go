@@ -1,10 +1,7 @@
 package transform
 
 import (
-	"cmp"
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 
 	"github.com/nitrain/nitrain/imageio"
@@ -35,20 +32,14 @@ func (o Orient) run(im *imageio.Image) (*imageio.Image, error) {
 	return turn(im, turnTo(im.Grid.Affine, want))
 }
 
-// axisDirection is one voxel axis: the world axis that it follows and whether it runs against it.
-type axisDirection struct {
-	world int
-	minus bool
-}
-
 // turning says for each axis of the result which axis of the source it is and whether it is reversed.
 type turning [3]struct {
 	source  int
 	reverse bool
 }
 
-func parseAxes(axes string) ([3]axisDirection, error) {
-	var dirs [3]axisDirection
+func parseAxes(axes string) ([3]imageio.AxisFlip, error) {
+	var dirs [3]imageio.AxisFlip
 	used := [3]bool{}
 	bad := fmt.Errorf("axes: want three letters, one each of RL, AP and SI, like RAS, got %q", shorten(axes))
 	if len(axes) != 3 {
@@ -60,77 +51,18 @@ func parseAxes(axes string) ([3]axisDirection, error) {
 			return dirs, bad
 		}
 		used[k/2] = true
-		dirs[i] = axisDirection{k / 2, k%2 == 1}
+		dirs[i] = imageio.AxisFlip{World: k / 2, Flip: k%2 == 1}
 	}
 	return dirs, nil
 }
 
-// closestAxes says which world axis each voxel axis follows, as nibabel 5.3's io_orientation: from the polar
-// part of the matrix, the most decided column first, the largest coefficient among the world axes that are left.
-func closestAxes(a imageio.Affine) [3]axisDirection {
-	r := polar(a)
-	order := []int{0, 1, 2}
-	strength := func(col int) float64 {
-		return max(math.Abs(r[0][col]), math.Abs(r[1][col]), math.Abs(r[2][col]))
-	}
-	before := [3]float64{strength(0), strength(1), strength(2)}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(before[j], before[i]) })
-	var dirs [3]axisDirection
-	for _, col := range order {
-		best := 0
-		for row := 1; row < 3; row++ {
-			if math.Abs(r[row][col]) > math.Abs(r[best][col]) {
-				best = row
-			}
-		}
-		dirs[col] = axisDirection{best, r[best][col] < 0}
-		r[best] = [3]float64{}
-	}
-	return dirs
-}
-
-// polar returns the orthogonal factor of the matrix with columns of length one, by Newton's iteration
-// (Higham, SIAM J. Sci. Stat. Comput. 7, 1986).
-func polar(a imageio.Affine) [3][3]float64 {
-	x := imageio.Identity()
-	spacing := imageio.Grid{Affine: a}.Spacing()
-	for i := range 3 {
-		for j := range 3 {
-			x[i][j] = a[i][j] / spacing[j]
-		}
-	}
-	for range 60 {
-		inv, err := x.Inverse()
-		if err != nil {
-			break
-		}
-		change := 0.0
-		next := x
-		for i := range 3 {
-			for j := range 3 {
-				next[i][j] = (x[i][j] + inv[j][i]) / 2
-				change = max(change, math.Abs(next[i][j]-x[i][j]))
-			}
-		}
-		x = next
-		if change < 1e-15 {
-			break
-		}
-	}
-	var r [3][3]float64
-	for i := range 3 {
-		copy(r[i][:], x[i][:3])
-	}
-	return r
-}
-
 // turnTo returns the turning that brings the axes of an affine into the wanted directions.
-func turnTo(a imageio.Affine, want [3]axisDirection) turning {
+func turnTo(a imageio.Affine, want [3]imageio.AxisFlip) turning {
 	var t turning
-	for source, have := range closestAxes(a) {
+	for source, have := range a.Orientation() {
 		for i, w := range want {
-			if w.world == have.world {
-				t[i].source, t[i].reverse = source, w.minus != have.minus
+			if w.World == have.World {
+				t[i].source, t[i].reverse = source, w.Flip != have.Flip
 			}
 		}
 	}
