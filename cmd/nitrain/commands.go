@@ -6,7 +6,7 @@ import "github.com/spf13/cobra"
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.predict(), a.evaluate(),
-		a.info(), a.transform(),
+		a.info(), a.view(), a.transform(),
 		a.setup(), a.doctor(),
 	}
 }
