@@ -36,6 +36,9 @@ func chainName(chain []*Node) string {
 
 // alias returns the name to show for a parameter, and to match patterns with.
 func alias(p *Param) string {
+	if conv, ok := strings.CutSuffix(p.Name, ".weight_bias"); ok && sourceName(p.Name) { // torch folds a norm
+		return conv + ".bias"
+	}
 	if sourceName(p.Name) && strings.Contains(p.Name, ".") {
 		return p.Name
 	}

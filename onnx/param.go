@@ -37,7 +37,8 @@ type Slot struct {
 	// Alias is the name that the slot's place in the network gives, "" where the file tells no place.
 	Alias string
 
-	reason string // why it does not train; "" if it does
+	// Reason says why it does not train here; "" if it does.
+	Reason string
 }
 
 // Storage says where a parameter's values are.

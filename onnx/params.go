@@ -121,7 +121,7 @@ func (w *wiring) slots(name string, t *Tensor) []Slot {
 				continue
 			}
 			role, reason := w.role(u, t)
-			out = append(out, Slot{Node: u.node, Input: u.input, Role: role, Chain: chain, reason: reason,
+			out = append(out, Slot{Node: u.node, Input: u.input, Role: role, Chain: chain, Reason: reason,
 				Alias: slotAlias(u.node, role, value, chain)})
 		}
 	}
@@ -147,7 +147,7 @@ func (w *wiring) param(name string, t *Tensor, where Storage) Param {
 func (w *wiring) judge(p *Param) {
 	first := -1
 	for i, s := range p.Slots {
-		if s.Role != Constant && (first < 0 || p.Slots[first].reason != "" && s.reason == "") {
+		if s.Role != Constant && (first < 0 || p.Slots[first].Reason != "" && s.Reason == "") {
 			first = i
 		}
 	}
@@ -157,7 +157,7 @@ func (w *wiring) judge(p *Param) {
 		}
 	}
 	if first >= 0 {
-		p.Role, p.Reason = p.Slots[first].Role, p.Slots[first].reason
+		p.Role, p.Reason = p.Slots[first].Role, p.Slots[first].Reason
 	}
 	p.Trainable = p.Reason == ""
 	switch {
