@@ -46,7 +46,8 @@ type Config struct {
 	Optimizer Optimizer `json:"optimizer,omitempty"`
 	// Rate is the highest learning rate; 0 is 1e-3 for adam and adamw, 1e-2 for sgd.
 	Rate float64 `json:"lr,omitempty"`
-	// WeightDecay is PyTorch's weight_decay: added to the gradient by adam and sgd, decoupled in adamw.
+	// WeightDecay is PyTorch's weight_decay: added to the gradient by adam and sgd, decoupled in adamw. 0 is
+	// PyTorch's default, which is 0.01 for adamw (without decay it would be adam) and none for the others.
 	WeightDecay float64 `json:"weight-decay,omitempty"`
 	// Momentum is PyTorch's momentum of sgd.
 	Momentum float64 `json:"momentum,omitempty"`

@@ -143,6 +143,9 @@ func (p *plan) fillChoices(e *ConfigError) {
 			p.Rate = 1e-2
 		}
 	}
+	if p.WeightDecay == 0 && p.Optimizer == AdamW {
+		p.WeightDecay = 0.01
+	}
 	if p.CacheBytes == 0 {
 		p.CacheBytes = 2 << 30
 	}

@@ -143,6 +143,7 @@ type Trained struct {
 	Epochs float64 `json:"epochs,omitempty"`
 	Steps  int     `json:"steps,omitempty"`
 	Score  float64 `json:"score,omitempty"` // on the validation cases, mean Dice unless the source says otherwise
+	Data   string  `json:"data,omitempty"`  // SHA-256 of the list of cases, see dataset.Digest
 }
 
 // values returns the label value of each channel of the output.

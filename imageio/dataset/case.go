@@ -14,15 +14,15 @@ import (
 // Case is one subject's visit: the files of its channels and, where it is known, the truth.
 type Case struct {
 	// ID names the case in tables and messages; unique within a dataset.
-	ID string
+	ID string `json:"id"`
 	// Images has one file per input of the model, in order; at least one.
-	Images []string
+	Images []string `json:"images"`
 	// Label is the file of the reference segmentation, "" when there is none.
-	Label string
+	Label string `json:"label,omitempty"`
 	// Group ties cases together that must stay on one side of a split, for example a subject; "" is none.
-	Group string
+	Group string `json:"group,omitempty"`
 	// Extra holds every other column of the table. "split" (train, valid or test) is understood by [Assigned].
-	Extra map[string]string
+	Extra map[string]string `json:"extra,omitempty"`
 }
 
 // Named returns the case that a user means by name: its ID, or the base name of its first image with or

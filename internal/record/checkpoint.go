@@ -26,11 +26,12 @@ type Checkpoint struct {
 	Arrays []Array
 }
 
-// Array is a named array of float32, C order.
+// Array is a named array.
 type Array struct {
 	Name  string
+	DType string // "float32", "int64", ...: numpy's name
 	Shape []int
-	Data  []float32
+	Data  []byte // little endian, C order
 }
 
 type checkpointHeader struct {
@@ -42,6 +43,7 @@ type arrayHeader struct {
 	Name  string `json:"name"`
 	DType string `json:"dtype"`
 	Shape []int  `json:"shape"`
+	Bytes int    `json:"bytes"`
 }
 
 // WriteCheckpoint replaces a checkpoint: atomically, and on the disk when it returns.
@@ -67,10 +69,7 @@ func ReadCheckpoint(dir, name string) (*Checkpoint, error) {
 func (c *Checkpoint) encode(w io.Writer) error {
 	h := checkpointHeader{State: c.State, Arrays: make([]arrayHeader, len(c.Arrays))}
 	for i, a := range c.Arrays {
-		if n := product(a.Shape); n != len(a.Data) {
-			return fmt.Errorf("array %q of shape %v: want %d values, got %d", a.Name, a.Shape, n, len(a.Data))
-		}
-		h.Arrays[i] = arrayHeader{a.Name, "float32", a.Shape}
+		h.Arrays[i] = arrayHeader{a.Name, a.DType, a.Shape, len(a.Data)}
 	}
 	header, err := json.Marshal(h)
 	if err != nil {
@@ -82,18 +81,9 @@ func (c *Checkpoint) encode(w io.Writer) error {
 	if _, err := to.Write(append(start, header...)); err != nil {
 		return err
 	}
-	buf := make([]byte, 0, 1<<16)
 	for _, a := range c.Arrays {
-		for rest := a.Data; len(rest) > 0; {
-			n := min(len(rest), cap(buf)/4)
-			buf, err = binary.Append(buf[:0], binary.LittleEndian, rest[:n])
-			if err != nil {
-				return err
-			}
-			if _, err := to.Write(buf); err != nil {
-				return err
-			}
-			rest = rest[n:]
+		if _, err := to.Write(a.Data); err != nil {
+			return err
 		}
 	}
 	_, err = w.Write(digest.Sum(nil))
@@ -124,31 +114,14 @@ func decodeCheckpoint(raw []byte) (*Checkpoint, error) {
 	body = body[n:]
 	c := &Checkpoint{State: h.State}
 	for _, a := range h.Arrays {
-		count := product(a.Shape)
-		if a.DType != "float32" || count < 0 || count > len(body)/4 {
-			return nil, fmt.Errorf("array %q: %s of shape %v: want float32 within the file", a.Name, a.DType, a.Shape)
+		if a.Bytes < 0 || a.Bytes > len(body) {
+			return nil, fmt.Errorf("array %q: %d bytes: want at most the %d that are left", a.Name, a.Bytes, len(body))
 		}
-		data := make([]float32, count)
-		if _, err := binary.Decode(body[:4*count], binary.LittleEndian, data); err != nil {
-			return nil, err
-		}
-		body = body[4*count:]
-		c.Arrays = append(c.Arrays, Array{a.Name, a.Shape, data})
+		c.Arrays = append(c.Arrays, Array{a.Name, a.DType, a.Shape, body[:a.Bytes:a.Bytes]})
+		body = body[a.Bytes:]
 	}
 	if len(body) > 0 {
 		return nil, fmt.Errorf("%d bytes behind the last array", len(body))
 	}
 	return c, nil
-}
-
-// product multiplies sizes; -1 when one is negative or the product is beyond any file.
-func product(shape []int) int {
-	n := 1
-	for _, s := range shape {
-		if s < 0 || s > 0 && n > (1<<40)/s {
-			return -1
-		}
-		n *= s
-	}
-	return n
 }

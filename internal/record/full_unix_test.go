@@ -26,7 +26,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small := &Checkpoint{State: json.RawMessage(`{"step":1}`), Arrays: []Array{{"w", []int{1}, []float32{1}}}}
+	small := &Checkpoint{State: json.RawMessage(`{"step":1}`), Arrays: []Array{{"w", "float32", []int{1}, make([]byte, 4)}}}
 	if err := errors.Join(d.WriteCheckpoint(Last, small), d.WriteJSON(Run, 1), d.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func fillDisk(t *testing.T, run string) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	big := &Checkpoint{State: json.RawMessage(`{"step":2}`), Arrays: []Array{{"w", []int{4000}, make([]float32, 4000)}}}
+	big := &Checkpoint{State: json.RawMessage(`{"step":2}`), Arrays: []Array{{"w", "float32", []int{4000}, make([]byte, 16000)}}}
 	if err := d.WriteCheckpoint(Last, big); !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), Last) {
 		t.Errorf("checkpoint: want EFBIG and the file's name, got %v", err)
 	}

@@ -1,0 +1,190 @@
+package finetune
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nitrain/nitrain/internal/record"
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// state is what a checkpoint holds beside arrays. Random numbers follow from the seed and the number of the
+// step, so that these two are the state of the generator.
+type state struct {
+	Step        int     `json:"step"`
+	Seed        uint64  `json:"seed"`
+	Validated   int     `json:"validated"` // step of the last validation, -1 before the first
+	HasBest     bool    `json:"has_best"`
+	Best        float64 `json:"best"`
+	BestStep    int     `json:"best_step"`
+	Since       int     `json:"since"` // validations without a better score
+	Elapsed     float64 `json:"elapsed"`
+	Finished    bool    `json:"finished"`
+	Validations []point `json:"validations,omitempty"`
+}
+
+// point is the score of one validation.
+type point struct {
+	Step  int     `json:"step"`
+	Score float64 `json:"score"`
+}
+
+const paramPrefix = "param/"
+
+// save writes checkpoints/last.
+func (t *Trainer) save() error {
+	if t.dir == nil {
+		return nil
+	}
+	if err := t.dir.Sync(); err != nil { // events are on the disk before a state that follows them
+		return err
+	}
+	c, err := t.checkpoint()
+	if err != nil {
+		return err
+	}
+	if err := t.dir.WriteCheckpoint(record.Last, c); err != nil {
+		return err
+	}
+	t.saved = time.Now()
+	return nil
+}
+
+// checkpoint collects the state of the run as it stands.
+func (t *Trainer) checkpoint() (*record.Checkpoint, error) {
+	s := t.state
+	s.Seed = t.plan.Seed
+	s.Elapsed += time.Since(t.started).Seconds()
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("finetune: checkpoint: %w", err)
+	}
+	tensors, err := t.step.State()
+	if err != nil {
+		return nil, err
+	}
+	arrays, err := toArrays(tensors)
+	return &record.Checkpoint{State: raw, Arrays: arrays}, err
+}
+
+func toArrays(tensors map[string]*onnx.Tensor) ([]record.Array, error) {
+	var arrays []record.Array
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		t := tensors[name]
+		raw, err := t.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		arrays = append(arrays, record.Array{Name: name, DType: t.DType().String(), Shape: t.Shape(), Data: raw})
+	}
+	return arrays, nil
+}
+
+func fromArrays(arrays []record.Array) (map[string]*onnx.Tensor, error) {
+	tensors := map[string]*onnx.Tensor{}
+	for _, a := range arrays {
+		dtype := onnx.Float32
+		if a.DType == onnx.Int64.String() {
+			dtype = onnx.Int64
+		} else if a.DType != dtype.String() {
+			return nil, fmt.Errorf("finetune: checkpoint: %q: want float32 or int64, got %q", a.Name, a.DType)
+		}
+		t, err := onnx.NewTensor(dtype, a.Shape, a.Data)
+		if err != nil {
+			return nil, fmt.Errorf("finetune: checkpoint: %q: %w", a.Name, err)
+		}
+		tensors[a.Name] = t
+	}
+	return tensors, nil
+}
+
+// params picks the parameters of a state.
+func params(state map[string]*onnx.Tensor) map[string]*onnx.Tensor {
+	out := map[string]*onnx.Tensor{}
+	for key, t := range state {
+		if name, ok := strings.CutPrefix(key, paramPrefix); ok {
+			out[name] = t
+		}
+	}
+	return out
+}
+
+// keepBest remembers the current weights and writes checkpoints/best.
+func (t *Trainer) keepBest(cases []shown) error {
+	tensors, err := t.step.State()
+	if err != nil {
+		return err
+	}
+	t.best = params(tensors)
+	if err := t.keepSamples(cases); err != nil {
+		return err
+	}
+	if t.dir == nil {
+		return nil
+	}
+	c, err := t.checkpoint()
+	if err != nil {
+		return err
+	}
+	return t.dir.WriteCheckpoint(record.Best, c)
+}
+
+// restore continues from a checkpoint.
+func (t *Trainer) restore(path string) error {
+	last, err := record.ReadCheckpoint(path, record.Last)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(last.State, &t.state); err != nil {
+		return fmt.Errorf("finetune: checkpoint: %w", err)
+	}
+	if t.state.Seed != t.plan.Seed {
+		return fmt.Errorf("finetune: %s: the checkpoint is of seed %d, the run of seed %d", path, t.state.Seed, t.plan.Seed)
+	}
+	tensors, err := fromArrays(last.Arrays)
+	if err != nil {
+		return err
+	}
+	if err := t.step.SetState(tensors); err != nil {
+		return err
+	}
+	best, err := readParams(path, record.Best)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	t.best = best
+	if err := t.restoreSamples(path); err != nil {
+		return err
+	}
+	events, err := record.ReadEvents[Event](path)
+	t.history = upTo(events, t.state.Step)
+	return err
+}
+
+// readParams reads the parameters of a checkpoint.
+func readParams(path, name string) (map[string]*onnx.Tensor, error) {
+	c, err := record.ReadCheckpoint(path, name)
+	if err != nil {
+		return nil, err
+	}
+	tensors, err := fromArrays(c.Arrays)
+	return params(tensors), err
+}
+
+// upTo returns the events that led to a step: what was redone after an interruption stands once.
+func upTo(events []Event, step int) []Event {
+	var out []Event
+	for _, e := range events {
+		if e.Kind == Resumed || e.Kind == Started {
+			out = slices.DeleteFunc(out, func(o Event) bool { return o.Step > e.Step })
+		}
+		out = append(out, e)
+	}
+	return slices.DeleteFunc(out, func(o Event) bool { return o.Step > step })
+}

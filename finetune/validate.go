@@ -1,0 +1,95 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/nitrain/nitrain/imageio/metric"
+	"github.com/nitrain/nitrain/predict"
+)
+
+// validate scores the current weights on the validation cases with the sliding window that serves, keeps
+// the best, and saves.
+func (t *Trainer) validate(ctx context.Context, on func(Event)) error {
+	if err := t.step.Sync(); err != nil {
+		return err
+	}
+	if len(t.valid) > 0 {
+		v, shown, err := t.score(ctx)
+		if err != nil {
+			return err
+		}
+		if v.Best = !t.state.HasBest || v.Score > t.state.Best; v.Best {
+			t.state.HasBest, t.state.Best, t.state.BestStep, t.state.Since = true, v.Score, t.state.Step, 0
+			if err := t.keepBest(shown); err != nil {
+				return err
+			}
+		} else {
+			t.state.Since++
+		}
+		t.state.Validations = append(t.state.Validations, point{t.state.Step, v.Score})
+		if err := t.emit(Event{Kind: Validated, Validation: v}, on); err != nil {
+			return err
+		}
+	}
+	t.state.Validated = t.state.Step
+	if err := t.save(); err != nil {
+		return err
+	}
+	return t.derive()
+}
+
+// score predicts every validation case.
+func (t *Trainer) score(ctx context.Context) (*Validation, []shown, error) {
+	var cases []predict.CaseScore
+	var pictures []shown
+	for i := range t.valid {
+		s, err := t.validShelf.get(i)
+		if err != nil {
+			return nil, nil, err
+		}
+		out, err := t.predictor.PredictPrepared(ctx, s.prepared, predict.Request{})
+		if err != nil {
+			return nil, nil, fmt.Errorf("finetune: validate: %s: %w", s.id, err)
+		}
+		labels, err := metric.Compare(out.Labels, s.truth, t.plan.spec.Foreground(), false)
+		if err != nil {
+			return nil, nil, fmt.Errorf("finetune: validate: %s: %w", s.id, err)
+		}
+		c := predict.CaseScore{ID: s.id, Labels: labels}
+		cases = append(cases, c)
+		if len(pictures) < mostShown {
+			pictures = append(pictures, shown{s.id, s.prepared.Image, out.Labels, s.truth, c.Dice()})
+		}
+	}
+	return summarize(predict.NewReport(t.plan.spec, cases)), pictures, nil
+}
+
+// summarize keeps of a report what training reports. Labels that a case has neither predicted nor true do
+// not count; a score that does not exist at all is 0.
+func summarize(r *predict.Report) *Validation {
+	v := &Validation{Score: number(float64(r.Mean.Dice)), Dice: map[int]float64{}}
+	for _, l := range r.Labels {
+		if d := float64(l.Dice); !math.IsNaN(d) {
+			v.Dice[l.Value] = d
+		}
+	}
+	for _, c := range r.Cases {
+		s := CaseScore{ID: c.ID, Score: number(c.Dice()), Dice: map[int]float64{}}
+		for _, l := range c.Labels {
+			if d := float64(l.Dice); !math.IsNaN(d) {
+				s.Dice[l.Label] = d
+			}
+		}
+		v.Cases = append(v.Cases, s)
+	}
+	return v
+}
+
+func number(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return v
+}
