@@ -5,6 +5,7 @@ package ort
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -92,10 +93,16 @@ func plain(err error) error {
 		return nil
 	}
 	s := strings.Join(strings.Fields(err.Error()), " ")
+	s = sourceLine().ReplaceAllString(s, "")
 	for _, prefix := range []string{"Error creating C session from file: ", "Error creating C session: ",
 		"Error loading temporary session: ", "Error creating temporary session: ", "Error running network: ",
 		"Platform-specific initialization failed: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return fmt.Errorf("%s", s)
+}
+
+// sourceLine matches the place in onnxruntime's source, "/onnxruntime_src/x.cc:1 void f(int) const [with T = int] ".
+func sourceLine() *regexp.Regexp {
+	return regexp.MustCompile(`/\S*onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with .*?\])? `)
 }

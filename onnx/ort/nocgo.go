@@ -25,6 +25,9 @@ func Open(string, Options) (*Session, error) { return nil, errNoCgo() }
 // OpenBytes fails: this program was built without cgo.
 func OpenBytes([]byte, Options) (*Session, error) { return nil, errNoCgo() }
 
+// OpenModel fails: this program was built without cgo.
+func OpenModel(*onnx.Model, Options) (*Session, error) { return nil, errNoCgo() }
+
 // Library fails: this program was built without cgo.
 func Library(string) (version string, providers []string, err error) { return "", nil, errNoCgo() }
 

@@ -33,6 +33,7 @@ type reply struct {
 	Opened bool   `json:"opened"`
 	Error  string `json:"error,omitempty"`
 	Hint   string `json:"hint,omitempty"`
+	Memory bool   `json:"memory,omitempty"` // it failed for want of memory
 }
 
 // Probe opens a model in a child process and closes it again. A model on which onnxruntime crashes, takes more
@@ -61,6 +62,7 @@ func ProbeMain() {
 	answer := reply{Opened: err == nil}
 	if err != nil {
 		answer.Error, answer.Hint = strings.TrimPrefix(err.Error(), "ort: "), hintOf(err)
+		answer.Memory = outOfMemory(answer.Error)
 	}
 	line, _ := json.Marshal(answer) // a struct of strings
 	fmt.Println(string(line))
@@ -68,6 +70,9 @@ func ProbeMain() {
 }
 
 func serveProbe(req request) error {
+	if err := load(req.Options.Library); err != nil {
+		return err
+	}
 	if err := limitMemory(req.Options.ProbeMemory); err != nil {
 		return err
 	}
@@ -114,10 +119,13 @@ func probe(ctx context.Context, src source, o Options) error {
 		return ctx.Err()
 	case ok && answer.Opened:
 		return nil
+	case !ok && timeout.Err() != nil:
+		return fmt.Errorf("ort: %s: onnxruntime did not open the model within %v", src.name, o.ProbeTimeout)
+	case ok && answer.Memory || !ok && outOfMemory(string(stderr)):
+		return &Error{Problem: fmt.Sprintf("%s: onnxruntime wants more than %d MiB to open the model", src.name, o.ProbeMemory>>20),
+			hint: "if you trust the model, open it as a trusted one"}
 	case ok:
 		return &Error{Problem: answer.Error, hint: answer.Hint}
-	case timeout.Err() != nil:
-		return fmt.Errorf("ort: %s: onnxruntime did not open the model within %v", src.name, o.ProbeTimeout)
 	default:
 		return fmt.Errorf("ort: %s: onnxruntime crashed on the model in a child process (%w): %s", src.name, err, firstWords(stderr))
 	}
@@ -175,6 +183,16 @@ func lastReply(stdout []byte) (reply, bool) {
 	var r reply
 	err := json.Unmarshal(lines[len(lines)-1], &r)
 	return r, err == nil
+}
+
+// outOfMemory reports whether the words of a failure say that memory was refused.
+func outOfMemory(words string) bool {
+	for _, sign := range []string{"bad_alloc", "Failed to allocate memory", "cannot allocate memory", "pthread_create failed"} {
+		if strings.Contains(words, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // firstWords returns the first line of a crashed process's last words, at most 300 bytes.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -19,6 +20,7 @@ type Session struct {
 	inputs  []onnx.ValueInfo
 	outputs []onnx.ValueInfo
 	annex   annex
+	limit   int64 // bytes, 0 for none
 
 	mu  sync.RWMutex // held for reading by Runs, for writing by Close
 	run *onnxruntime.DynamicAdvancedSession
@@ -37,6 +39,16 @@ func OpenBytes(raw []byte, o Options) (*Session, error) {
 	return open(source{name: "model in memory", raw: raw}, o)
 }
 
+// OpenModel loads a model as it stands, with the changes made to it. It takes memory for all its bytes while it
+// loads; a model over 2 GiB is an *onnx.SizeError: write it to a file and Open that.
+func OpenModel(m *onnx.Model, o Options) (*Session, error) {
+	raw, err := onnx.Encode(m)
+	if err != nil {
+		return nil, fmt.Errorf("ort: %w", err)
+	}
+	return open(source{name: "model " + m.Graph().Name, raw: raw}, o)
+}
+
 func open(src source, o Options) (*Session, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -49,20 +61,20 @@ func open(src source, o Options) (*Session, error) {
 	if err := load(o.Library); err != nil {
 		return nil, err
 	}
-	s, err := newSession(src, o)
+	so, err := newSessionOptions(o)
+	if err != nil {
+		return nil, err
+	}
+	defer so.Destroy()
+	s, err := newSession(src, o, so)
 	if err != nil {
 		return nil, fmt.Errorf("ort: %s: %w", src.name, err)
 	}
 	return s, nil
 }
 
-func newSession(src source, o Options) (*Session, error) {
-	so, err := newSessionOptions(o)
-	if err != nil {
-		return nil, err
-	}
-	defer so.Destroy()
-	s := &Session{name: src.name}
+func newSession(src source, o Options, so *onnxruntime.SessionOptions) (s *Session, err error) {
+	s = &Session{name: src.name, limit: o.MemoryLimit}
 	if s.inputs, s.outputs, err = src.describe(so); err != nil {
 		return nil, err
 	}
@@ -124,6 +136,9 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*onnx.Tensor) (map[
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
+	case err != nil && s.limit > 0 && strings.Contains(err.Error(), "Available memory of"):
+		return nil, &Error{Problem: fmt.Sprintf("%s: run: it wants more than its limit of %d MiB", s.name, s.limit>>20), Err: err,
+			hint: "allow more memory, or give the model smaller pieces"}
 	case err != nil:
 		return nil, fmt.Errorf("ort: %s: run: %w", s.name, err)
 	}

@@ -3,11 +3,13 @@
 package ort
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/nitrain/nitrain/onnx"
 	onnxruntime "github.com/yalue/onnxruntime_go"
@@ -21,8 +23,47 @@ type source struct {
 	folder string // of the external data, when raw has some
 }
 
-// describe returns the model's inputs and outputs.
+// describe returns the model's inputs and outputs. They are read from the model itself: asking onnxruntime
+// would load it twice. Only what a model leaves for inference to find is asked for.
 func (src source) describe(so *onnxruntime.SessionOptions) (in, out []onnx.ValueInfo, err error) {
+	m, err := src.read()
+	if err != nil {
+		return nil, nil, errors.New(strings.TrimPrefix(err.Error(), "onnx: "+src.path+": "))
+	}
+	defer m.Close()
+	in, out = copyInfos(m.Inputs()), copyInfos(m.Outputs())
+	untyped := func(v onnx.ValueInfo) bool { return v.Kind == "" && v.DType == onnx.Undefined }
+	if slices.ContainsFunc(in, untyped) || slices.ContainsFunc(out, untyped) {
+		if in, out, err = src.infer(so); err != nil {
+			return nil, nil, err
+		}
+	}
+	return in, out, joined(append(onlyTensors("input", in), onlyTensors("output", out)...))
+}
+
+func (src source) read() (*onnx.Model, error) {
+	if src.path != "" {
+		return onnx.ReadFile(src.path)
+	}
+	return onnx.Read(bytes.NewReader(src.raw), int64(len(src.raw)))
+}
+
+// onlyTensors returns an error for each value that is not a tensor of numbers.
+func onlyTensors(what string, infos []onnx.ValueInfo) []error {
+	var errs []error
+	for _, v := range infos {
+		switch {
+		case v.Kind != "":
+			errs = append(errs, fmt.Errorf("%s %q: want a tensor, got a value of kind %s", what, v.Name, v.Kind))
+		case v.DType.Size() == 0 || v.DType == onnx.Complex64 || v.DType == onnx.Complex128:
+			errs = append(errs, fmt.Errorf("%s %q: want a tensor of real numbers, got %v", what, v.Name, v.DType))
+		}
+	}
+	return errs
+}
+
+// infer asks onnxruntime for the model's inputs and outputs.
+func (src source) infer(so *onnxruntime.SessionOptions) (in, out []onnx.ValueInfo, err error) {
 	var ins, outs []onnxruntime.InputOutputInfo
 	err = guard(func() (err error) {
 		if src.path != "" {
@@ -32,28 +73,23 @@ func (src source) describe(so *onnxruntime.SessionOptions) (in, out []onnx.Value
 		}
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	in, errIn := infos("input", ins)
-	out, errOut := infos("output", outs)
-	return in, out, errors.Join(errIn, errOut)
+	return infos(ins), infos(outs), err
 }
 
-func infos(what string, from []onnxruntime.InputOutputInfo) ([]onnx.ValueInfo, error) {
-	var errs []error
+// infos translates onnxruntime's descriptions. An empty shape there is one without axes or an unknown one.
+func infos(from []onnxruntime.InputOutputInfo) []onnx.ValueInfo {
 	out := make([]onnx.ValueInfo, 0, len(from))
 	for _, f := range from {
 		v := onnx.ValueInfo{Name: f.Name, DType: onnx.DType(f.DataType), Dims: make([]string, len(f.Dimensions))}
-		if f.OrtValueType != onnxruntime.ONNXTypeTensor || v.DType.Size() == 0 {
-			errs = append(errs, fmt.Errorf("%s %q is %v, want a tensor of numbers", what, f.Name, f.String()))
+		if f.OrtValueType != onnxruntime.ONNXTypeTensor {
+			v.Kind = strings.ToLower(strings.TrimPrefix(f.OrtValueType.String(), "ONNX_TYPE_"))
 		}
 		for _, d := range f.Dimensions {
 			v.Shape = append(v.Shape, int(d))
 		}
 		out = append(out, v)
 	}
-	return out, joined(errs)
+	return out
 }
 
 // with returns the model with an annex.
