@@ -154,3 +154,6 @@ func perChannel(v *graph.Node, rank int) *graph.Node {
 	}
 	return reshape(v, shape...)
 }
+
+// constantLike makes a constant of x's type of a host array.
+func constantLike(x *graph.Node, h *host) *graph.Node { return constant(x.Graph(), h, x.DType()) }

@@ -17,6 +17,7 @@ type builder struct {
 	graph  *graph.Graph
 	float  dtypes.DType // the type of float32 and half-precision values: Float64 in tests of gradients
 	mode   Mode
+	table  map[string]op
 	random *graph.Node // state of the random generator, nil: no dropout
 	state  map[string]*graph.Node
 	// collect gathers what cannot be built instead of stopping at the first of it.
@@ -138,7 +139,7 @@ func (b *builder) apply(n *onnx.Node, s *scope) (out []*value, err error) {
 		}
 		c.in[i] = v
 	}
-	o, ok := lookupOp(n.Domain, n.OpType)
+	o, ok := b.lookupOp(n)
 	if !ok {
 		if f := b.model.functions[functionID{n.Domain, n.OpType}]; f != nil {
 			return c.inline(f), nil
@@ -160,9 +161,18 @@ func (b *builder) apply(n *onnx.Node, s *scope) (out []*value, err error) {
 	return o.build(c), nil
 }
 
+// lookupOp finds an operator of the standard domain.
+func (b *builder) lookupOp(n *onnx.Node) (op, bool) {
+	if b.table == nil {
+		b.table = table()
+	}
+	o, ok := b.table[n.OpType]
+	return o, ok && n.StandardDomain()
+}
+
 // constant says whether every input is an array that the host knows.
 func (c *call) constant() bool {
-	return !slices.ContainsFunc(c.in, func(v *value) bool { return v != nil && v.host == nil })
+	return len(c.in) > 0 && !slices.ContainsFunc(c.in, func(v *value) bool { return v != nil && v.host == nil })
 }
 
 // has says whether input i is given.

@@ -141,3 +141,6 @@ func fillInts[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64]
 		}
 	}
 }
+
+// indexType is the type of indices in the graph.
+const indexType = dtypes.Int64

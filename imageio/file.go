@@ -225,7 +225,8 @@ func (f *File) checkSizes() error {
 		if ok {
 			got = fmt.Sprintf("%d bytes", max(need, 4*asFloats))
 		}
-		return &FormatError{Format: h.Format, Field: "dim", Want: fmt.Sprintf("at most %d bytes of voxels", f.limits), Got: fmt.Sprintf("%s for %v voxels", got, h.Shape), Err: ErrTooLarge}
+		return &FormatError{Format: h.Format, Field: "dim", Want: fmt.Sprintf("at most %d bytes of voxels", f.limits), Got: fmt.Sprintf("%s for %v voxels", got, h.Shape), Err: ErrTooLarge,
+			Advice: "either the header is damaged or the limit (Options.MaxBytes) is too low for this image"}
 	}
 	s, err := openStream(f.path, f.opt)
 	if err != nil {
@@ -239,12 +240,14 @@ func (f *File) checkSizes() error {
 		return nil
 	}
 	e := &FormatError{Format: h.Format, Field: "voxels", Offset: h.Offset, Want: fmt.Sprintf("%d bytes behind byte %d", need, h.Offset),
-		Got: fmt.Sprintf("%d", max(0, s.FileSize-h.Offset)), Err: ErrTruncated}
+		Got: fmt.Sprintf("%d", max(0, s.FileSize-h.Offset)), Err: ErrTruncated, Advice: incomplete()}
 	if s.Compressed {
 		e.Got = fmt.Sprintf("a gzip file of %d bytes, which cannot hold them", s.FileSize)
 	}
 	return e
 }
+
+func incomplete() string { return "the file is incomplete; copy or download it again" }
 
 // mendOffset mends a file whose extensions are damaged and whose voxels, were they at vox_offset, would go
 // beyond the end, while they fit exactly behind the bare header: then vox_offset is damaged like the extensions.

@@ -54,6 +54,7 @@ func (f *File) voxelError(got, need int64, err error) error {
 	e := &FormatError{Path: f.path, Format: f.Format, Field: "voxels", Offset: f.head.Offset, Err: err}
 	if errors.Is(err, ErrTruncated) {
 		e.Want, e.Got = fmt.Sprintf("%d bytes", need), fmt.Sprint(got)
+		e.Advice = incomplete()
 	}
 	return e
 }

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/nitrain/nitrain/imageio/internal/nifti"
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
@@ -55,7 +53,7 @@ func writeNIfTI(path string, im *Image, compress bool) error {
 		if t == volume.Float32 {
 			level = 3 // higher ones take several times as long for a few per cent
 		}
-		z, err := gzip.NewWriterLevel(w, level)
+		z, err := volume.NewCompressor(w, level)
 		if err != nil {
 			return err
 		}

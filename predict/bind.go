@@ -7,10 +7,19 @@ import (
 	"github.com/nitrain/nitrain/onnx"
 )
 
+// model is one of the networks that follow a Spec.
+type model struct {
+	spec     *Spec
+	run      onnx.Runner
+	input    onnx.ValueInfo
+	output   string
+	channels int // that the output must have
+}
+
 // bindInput finds the model's input and compares it with the Spec.
-func (p *Predictor) bindInput() error {
-	inputs := p.run.Inputs()
-	name := p.spec.Input.Name
+func (m *model) bindInput() error {
+	inputs := m.run.Inputs()
+	name := m.spec.Input.Name
 	if name == "" && len(inputs) > 0 {
 		name = inputs[0].Name
 	}
@@ -21,42 +30,42 @@ func (p *Predictor) bindInput() error {
 	case len(inputs) > 1:
 		return &MismatchError{What: fmt.Sprintf("it has %d inputs, a Spec feeds 1", len(inputs))}
 	}
-	p.input = inputs[at]
-	switch p.input.DType {
+	m.input = inputs[at]
+	switch m.input.DType {
 	case onnx.Float32, onnx.Float16, onnx.Float64, onnx.BFloat16:
 	default:
-		return &MismatchError{What: fmt.Sprintf("input %q takes %v, want a float type", name, p.input.DType)}
+		return &MismatchError{What: fmt.Sprintf("input %q takes %v, want a float type", name, m.input.DType)}
 	}
-	if p.input.Shape == nil {
+	if m.input.Shape == nil {
 		return nil
 	}
-	return p.bindShape()
+	return m.bindShape()
 }
 
 // bindShape compares an input's shape, as far as it is fixed, with layout, channels and tile.
-func (p *Predictor) bindShape() error {
-	shape, in := p.input.Shape, p.spec.Input
+func (m *model) bindShape() error {
+	shape, in := m.input.Shape, m.spec.Input
 	if want := 2 + in.Layout.Axes(); len(shape) != want {
 		return &MismatchError{What: fmt.Sprintf("input %q has %d axes, layout %s wants %d", in.Name, len(shape), in.Layout, want)}
 	}
 	if c := shape[1]; c >= 0 && c != len(in.Channels) {
-		return &MismatchError{What: fmt.Sprintf("input %q has %s, the Spec names %d", p.input.Name, count(c, "channel"), len(in.Channels))}
+		return &MismatchError{What: fmt.Sprintf("input %q has %s, the Spec names %d", m.input.Name, count(c, "channel"), len(in.Channels))}
 	}
-	if p.spec.Tile == nil {
+	if m.spec.Tile == nil {
 		return nil
 	}
-	for a, want := range in.Layout.Shape(p.spec.Tile.Size) {
+	for a, want := range in.Layout.Shape(m.spec.Tile.Size) {
 		if got := shape[2+a]; got >= 0 && want > 0 && got != want {
-			return &MismatchError{What: fmt.Sprintf("input %q has the sizes %v, tiles have %v", p.input.Name, shape[2:], in.Layout.Shape(p.spec.Tile.Size))}
+			return &MismatchError{What: fmt.Sprintf("input %q has the sizes %v, tiles have %v", m.input.Name, shape[2:], in.Layout.Shape(m.spec.Tile.Size))}
 		}
 	}
 	return nil
 }
 
 // bindOutput finds the model's output and compares it with the labels.
-func (p *Predictor) bindOutput() error {
-	outputs := p.run.Outputs()
-	name := p.spec.Decode.Output
+func (m *model) bindOutput() error {
+	outputs := m.run.Outputs()
+	name := m.spec.Decode.Output
 	if name == "" && len(outputs) > 0 {
 		name = outputs[0].Name
 	}
@@ -64,29 +73,29 @@ func (p *Predictor) bindOutput() error {
 	if at < 0 {
 		return &MismatchError{What: fmt.Sprintf("it has no output %q", name)}
 	}
-	p.output = name
+	m.output = name
 	shape := outputs[at].Shape
 	if shape == nil {
 		return nil
 	}
 	want := 2
-	if p.spec.Task == Segmentation {
-		want += p.spec.Input.Layout.Axes()
+	if m.spec.Task == Segmentation {
+		want += m.spec.Input.Layout.Axes()
 	}
-	if len(shape) < 2 || p.spec.Task == Segmentation && len(shape) != want {
-		return &MismatchError{What: fmt.Sprintf("output %q has %d axes, a %s wants %d", name, len(shape), p.spec.Task, want)}
+	if len(shape) < 2 || m.spec.Task == Segmentation && len(shape) != want {
+		return &MismatchError{What: fmt.Sprintf("output %q has %d axes, a %s wants %d", name, len(shape), m.spec.Task, want)}
 	}
 	if shape[1] >= 0 {
-		return p.checkChannels(shape[1])
+		return m.checkChannels(shape[1])
 	}
 	return nil
 }
 
 // checkChannels compares the number of channels that came out with the labels.
-func (p *Predictor) checkChannels(n int) error {
-	if n == len(p.values) {
+func (m *model) checkChannels(n int) error {
+	if n == m.channels {
 		return nil
 	}
 	return &MismatchError{What: fmt.Sprintf("output %q has %s, pick %s with these labels wants %d",
-		p.output, count(n, "channel"), p.spec.Decode.Pick, len(p.values))}
+		m.output, count(n, "channel"), m.spec.Decode.Pick, m.channels)}
 }

@@ -7,13 +7,13 @@ import (
 )
 
 // classScores returns the scores of a classification: [1, K], or [1, K, 1, ...].
-func (p *Predictor) classScores(t *onnx.Tensor) (*scores, error) {
+func (m *model) classScores(t *onnx.Tensor) (*scores, error) {
 	shape := t.Shape()
-	if len(shape) < 2 || shape[0] != p.batchOf(1) || t.Len() != shape[0]*shape[1] {
+	if len(shape) < 2 || shape[0] != m.batchOf(1) || t.Len() != shape[0]*shape[1] {
 		return nil, &MismatchError{What: fmt.Sprintf("output %q has the shape %v, a classification wants [%d, classes]",
-			p.output, shape, p.batchOf(1))}
+			m.output, shape, m.batchOf(1))}
 	}
-	if err := p.checkChannels(shape[1]); err != nil {
+	if err := m.checkChannels(shape[1]); err != nil {
 		return nil, err
 	}
 	v, err := valuesOf(t)
@@ -50,5 +50,5 @@ func (p *Predictor) classify(s *scores) (*Prediction, error) {
 }
 
 func (p *Predictor) notANumber() error {
-	return fmt.Errorf("predict: output %q: want numbers, got NaN", p.output)
+	return fmt.Errorf("predict: output %q: want numbers, got NaN", p.models[0].output)
 }

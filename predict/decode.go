@@ -79,7 +79,7 @@ func (d *decoder) pickAndMove(ctx context.Context) (*imageio.Image, error) {
 // where asked.
 func (d *decoder) moveAndPick(ctx context.Context, keepAll bool) (labels, all *imageio.Image, err error) {
 	dec := &d.p.spec.Decode
-	logits := dec.restore() == RestoreLogits
+	logits := dec.restore() == RestoreLogits && !d.raw.probabilities
 	before, after := dec.Activation, None
 	if logits {
 		before, after = None, dec.Activation
@@ -89,13 +89,14 @@ func (d *decoder) moveAndPick(ctx context.Context, keepAll bool) (labels, all *i
 	if keepAll {
 		all = imageio.New(d.to, d.raw.channels, imageio.Intensity)
 	}
+	block := imageio.New(d.from, 1, imageio.Intensity)
 	for c := range d.raw.channels {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		one := imageio.New(d.from, 1, imageio.Intensity)
-		act.channel(c, one.Data)
-		if one, err = d.move(one, transform.Linear, d.outside(c, logits)); err != nil {
+		act.channel(c, block.Data)
+		one, err := d.move(block, transform.Linear, d.outside(c, logits))
+		if err != nil {
 			return nil, nil, err
 		}
 		if keepAll {
@@ -135,7 +136,7 @@ func (d *decoder) hasBackground() bool { return slices.Contains(d.p.values, 0) }
 
 // blank makes what the model did not see background where no channel says so itself.
 func (d *decoder) blank(labels, all *imageio.Image) error {
-	if d.hasBackground() || d.p.spec.Decode.Pick == Threshold {
+	if d.hasBackground() {
 		return nil
 	}
 	seen := imageio.New(d.from, 1, imageio.Label)

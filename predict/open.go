@@ -12,6 +12,8 @@ import (
 type Options struct {
 	// Spec is followed instead of the model's own.
 	Spec *Spec
+	// Ensemble are more model files that follow the first one's Spec; their results are averaged.
+	Ensemble []string
 	// Options are onnxruntime's.
 	ort.Options
 }
@@ -23,15 +25,27 @@ func Open(path string, o Options) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	session, err := ort.Open(path, o.Options)
-	if err != nil {
-		return nil, err
+	var sessions []*ort.Session
+	shut := func() error {
+		var errs []error
+		for _, s := range sessions {
+			errs = append(errs, s.Close())
+		}
+		return errors.Join(errs...)
 	}
-	p, err := New(spec, session)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, session.Close()))
+	var runs []onnx.Runner
+	for _, file := range append([]string{path}, o.Ensemble...) {
+		session, err := ort.Open(file, o.Options)
+		if err != nil {
+			return nil, errors.Join(err, shut())
+		}
+		sessions, runs = append(sessions, session), append(runs, session)
 	}
-	p.close = session.Close
+	p, err := New(spec, runs[0], runs[1:]...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), shut())
+	}
+	p.close = shut
 	return p, nil
 }
 

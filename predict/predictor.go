@@ -15,21 +15,26 @@ import (
 // Runner may.
 type Predictor struct {
 	spec   Spec
-	run    onnx.Runner
-	input  onnx.ValueInfo
-	output string
 	values []int // label value of each channel of the output
+	models []*model
 	close  func() error
 }
 
 // New returns a Predictor. A Spec with faults is an error; a model whose inputs or outputs do not fit the
-// Spec gives a [*MismatchError].
-func New(spec Spec, run onnx.Runner) (*Predictor, error) {
+// Spec gives a [*MismatchError]. More models of the same Spec make an ensemble, whose results are
+// averaged as the Spec's decode.ensemble says.
+func New(spec Spec, run onnx.Runner, more ...onnx.Runner) (*Predictor, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{spec: spec, run: run, values: spec.values()}
-	if err := errors.Join(p.bindInput(), p.bindOutput()); err != nil {
+	p := &Predictor{spec: spec, values: spec.values()}
+	var errs []error
+	for _, r := range append([]onnx.Runner{run}, more...) {
+		m := &model{spec: &p.spec, run: r, channels: len(p.values)}
+		errs = append(errs, m.bindInput(), m.bindOutput())
+		p.models = append(p.models, m)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -194,6 +194,28 @@ func TestNoBackgroundLabel(t *testing.T) {
 	}
 }
 
+// A threshold below what a raw output of 0 means does not reach beyond what the model saw.
+func TestThresholdOutside(t *testing.T) {
+	spec := binary(patch.XYZ)
+	spec.Prepare = transform.Pipeline{transform.Spacing{MM: transform.Vector{2, 2, 2}}, transform.CenterCrop{Size: transform.Size{4, 4, 4}}}
+	for _, restore := range []predict.Restore{predict.RestoreProbabilities, predict.RestoreLogits, predict.RestoreLabels} {
+		for _, activation := range []predict.Activation{predict.Sigmoid, predict.None} {
+			spec.Decode = predict.Decode{Activation: activation, Pick: predict.Threshold, Threshold: -0.1, Restore: restore}
+			if activation == predict.Sigmoid {
+				spec.Decode.Threshold = 0.3
+			}
+			p := newPredictor(t, spec, pointwise(3, 1, func([]float32) float32 { return 1 }))
+			got, err := p.Predict(t.Context(), straight([3]int{20, 20, 20}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Labels.Data[0] != 0 || got.Labels.At(10, 10, 10, 0) != 7 {
+				t.Errorf("%s %s: outside %g, inside %g", restore, activation, got.Labels.Data[0], got.Labels.At(10, 10, 10, 0))
+			}
+		}
+	}
+}
+
 func TestTwoDimensions(t *testing.T) {
 	flat := straight([3]int{12, 9, 1})
 	volume := straight([3]int{12, 9, 5})
@@ -431,4 +453,66 @@ func ExamplePredictor() {
 		fmt.Printf("%s: %d voxels, %.2f ml\n", v.Name, v.Voxels, v.ML)
 	}
 	// Output: bright: 505 voxels, 1.38 ml
+}
+
+// Two models of one Spec: their probabilities, or their raw outputs, are averaged.
+func TestEnsemble(t *testing.T) {
+	im := straight([3]int{6, 5, 4})
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	for ensemble, want := range map[string]float64{"": (sigmoid(1) + sigmoid(-4)) / 2, "logits": sigmoid(-1.5)} {
+		for _, restore := range []predict.Restore{predict.RestoreProbabilities, predict.RestoreLogits} {
+			spec := binary(patch.XYZ)
+			spec.Decode = predict.Decode{Activation: predict.Sigmoid, Pick: predict.Threshold, Threshold: 0.3, Ensemble: ensemble, Restore: restore}
+			one := pointwise(3, 1, func([]float32) float32 { return 1 })
+			two := pointwise(3, 1, func([]float32) float32 { return -4 })
+			p, err := predict.New(spec, one, two)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen := 0
+			got, err := p.PredictWith(t.Context(), im, predict.Request{Probabilities: true, Progress: func(done, total int) {
+				if seen++; done != seen || total != 2 {
+					t.Errorf("progress %d of %d", done, total)
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := float64(got.Probabilities.Data[7]); math.Abs(v-want) > 1e-6 || (got.Labels.Data[7] == 7) != (want > 0.3) {
+				t.Errorf("ensemble %q restore %s: probability %g, label %g, want %g", ensemble, restore, v, got.Labels.Data[7], want)
+			}
+		}
+	}
+	odd := above(3, 0.4)
+	odd.out.Shape[1] = 5
+	var mismatch *predict.MismatchError
+	if _, err := predict.New(binary(patch.XYZ), above(3, 0.4), odd); !errors.As(err, &mismatch) {
+		t.Errorf("a second model that does not fit: %v", err)
+	}
+}
+
+func BenchmarkPredictWindows(b *testing.B) {
+	spec := binary(patch.XYZ)
+	spec.Tile = &predict.Tile{Size: [3]int{64, 64, 64}, Overlap: predict.Overlap{0.5, 0.5, 0.5}, Blend: patch.Gaussian, Batch: 2}
+	p := newPredictor(b, spec, above(3, 0.4))
+	im := straight([3]int{128, 128, 96})
+	b.SetBytes(int64(4 * im.Grid.Len()))
+	for b.Loop() {
+		if _, err := p.Predict(b.Context(), im); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRestore(b *testing.B) {
+	spec := binary(patch.XYZ)
+	spec.Prepare = transform.Pipeline{transform.Spacing{MM: transform.Vector{1.5, 1.5, 1.5}}}
+	p := newPredictor(b, spec, above(3, 0.4))
+	im := straight([3]int{128, 128, 96})
+	b.SetBytes(int64(4 * im.Grid.Len()))
+	for b.Loop() {
+		if _, err := p.Predict(b.Context(), im); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -14,6 +14,8 @@ import (
 type scores struct {
 	size     [3]int
 	channels int
+	// probabilities says that the activation has been applied already.
+	probabilities bool
 	// read fills dst, x fastest, with channel c.
 	read func(c int, dst []float32)
 }
@@ -74,6 +76,9 @@ type activated struct {
 
 // activate prepares an activation; for the softmax across channels that takes one pass over all of them.
 func activate(s *scores, kind Activation) *activated {
+	if s.probabilities {
+		kind = None
+	}
 	a := &activated{scores: s, kind: kind}
 	if kind != Softmax {
 		return a
@@ -133,13 +138,13 @@ func exp(v float32) float32 {
 
 // outputScores checks the shape that came out of a run over images of the given size and returns the
 // tensor's elements and the number of channels.
-func (p *Predictor) outputScores(t *onnx.Tensor, batch int, size [3]int) (values, int, error) {
-	shape, layout := t.Shape(), p.spec.Input.Layout
+func (m *model) outputScores(t *onnx.Tensor, batch int, size [3]int) (values, int, error) {
+	shape, layout := t.Shape(), m.spec.Input.Layout
 	if len(shape) != 2+layout.Axes() || shape[0] != batch {
 		return values{}, 0, &MismatchError{What: fmt.Sprintf("output %q has the shape %v, a batch of %d with %d spatial axes was expected",
-			p.output, shape, batch, layout.Axes())}
+			m.output, shape, batch, layout.Axes())}
 	}
-	if err := p.checkChannels(shape[1]); err != nil {
+	if err := m.checkChannels(shape[1]); err != nil {
 		return values{}, 0, err
 	}
 	got, err := layout.Size(shape[2:])
@@ -147,7 +152,7 @@ func (p *Predictor) outputScores(t *onnx.Tensor, batch int, size [3]int) (values
 		return values{}, 0, err
 	}
 	if got != size {
-		return values{}, 0, &MismatchError{What: fmt.Sprintf("for an input of %v voxels output %q has %v", size, p.output, got)}
+		return values{}, 0, &MismatchError{What: fmt.Sprintf("for an input of %v voxels output %q has %v", size, m.output, got)}
 	}
 	v, err := valuesOf(t)
 	return v, shape[1], err

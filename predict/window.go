@@ -11,48 +11,48 @@ import (
 )
 
 // scores runs the model over a prepared image: whole, or in windows that are then stitched.
-func (p *Predictor) scores(ctx context.Context, im *imageio.Image, r Request) (*scores, error) {
-	if p.spec.Task == Classification {
-		return p.whole(ctx, im, r)
+func (m *model) scores(ctx context.Context, im *imageio.Image, r Request) (*scores, error) {
+	if m.spec.Task == Classification {
+		return m.whole(ctx, im, r)
 	}
-	tile := p.spec.Tile
+	tile := m.spec.Tile
 	if tile == nil {
-		return p.whole(ctx, im, r)
+		return m.whole(ctx, im, r)
 	}
 	boxes, err := tile.Tiling().Boxes(im.Grid.Size)
 	if err != nil {
 		return nil, err
 	}
 	if len(boxes) == 1 && boxes[0].Within(im.Grid.Size) && !r.Mirror {
-		return p.whole(ctx, im, r)
+		return m.whole(ctx, im, r)
 	}
-	return p.windows(ctx, im, boxes, r)
+	return m.windows(ctx, im, boxes, r)
 }
 
 // whole runs the model once over the whole image.
-func (p *Predictor) whole(ctx context.Context, im *imageio.Image, r Request) (*scores, error) {
+func (m *model) whole(ctx context.Context, im *imageio.Image, r Request) (*scores, error) {
 	size := im.Grid.Size
-	out, err := p.execute(ctx, []*imageio.Image{im}, size)
+	out, err := m.execute(ctx, []*imageio.Image{im}, size)
 	if err != nil {
 		return nil, err
 	}
 	if r.Progress != nil {
 		r.Progress(1, 1)
 	}
-	if p.spec.Task == Classification {
-		return p.classScores(out)
+	if m.spec.Task == Classification {
+		return m.classScores(out)
 	}
-	v, channels, err := p.outputScores(out, p.batchOf(1), size)
+	v, channels, err := m.outputScores(out, m.batchOf(1), size)
 	if err != nil {
 		return nil, err
 	}
-	return tensorScores(v, p.spec.Input.Layout, 0, channels, size), nil
+	return tensorScores(v, m.spec.Input.Layout, 0, channels, size), nil
 }
 
 // windows runs the model over boxes of the image and stitches what comes out.
-func (p *Predictor) windows(ctx context.Context, im *imageio.Image, boxes []patch.Box, r Request) (*scores, error) {
-	tile := p.spec.Tile
-	stitcher, err := patch.NewStitcher(tile.Tiling(), im.Grid.Size, len(p.values))
+func (m *model) windows(ctx context.Context, im *imageio.Image, boxes []patch.Box, r Request) (*scores, error) {
+	tile := m.spec.Tile
+	stitcher, err := patch.NewStitcher(tile.Tiling(), im.Grid.Size, m.channels)
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +60,13 @@ func (p *Predictor) windows(ctx context.Context, im *imageio.Image, boxes []patc
 	if r.Mirror {
 		flips = flipsOf(tile.Mirror)
 	}
-	batch := max(p.batchOf(max(tile.Batch, 1)), 1)
+	batch := max(m.batchOf(max(tile.Batch, 1)), 1)
 	runs, done := (len(boxes)+batch-1)/batch*len(flips), 0
 	for at := 0; at < len(boxes); at += batch {
 		part := boxes[at:min(at+batch, len(boxes))]
 		sum := make([][]float32, len(part))
 		for _, flip := range flips {
-			if err := p.addWindows(ctx, im, part, flip, sum); err != nil {
+			if err := m.addWindows(ctx, im, part, flip, sum); err != nil {
 				return nil, err
 			}
 			if done++; r.Progress != nil {
@@ -84,12 +84,12 @@ func (p *Predictor) windows(ctx context.Context, im *imageio.Image, boxes []patc
 }
 
 // addWindows runs the model over one batch of boxes, mirrored, and adds its output to sum.
-func (p *Predictor) addWindows(ctx context.Context, im *imageio.Image, boxes []patch.Box, flip uint, sum [][]float32) error {
+func (m *model) addWindows(ctx context.Context, im *imageio.Image, boxes []patch.Box, flip uint, sum [][]float32) error {
 	size := boxes[0].Size
 	n := boxes[0].Len()
 	images := make([]*imageio.Image, len(boxes))
 	for i, b := range boxes {
-		window, err := patch.Extract(im, b, p.spec.Tile.Pad, 0)
+		window, err := patch.Extract(im, b, m.spec.Tile.Pad, 0)
 		if err != nil {
 			return err
 		}
@@ -98,17 +98,17 @@ func (p *Predictor) addWindows(ctx context.Context, im *imageio.Image, boxes []p
 		}
 		images[i] = window
 	}
-	out, err := p.execute(ctx, images, size)
+	out, err := m.execute(ctx, images, size)
 	if err != nil {
 		return err
 	}
-	v, channels, err := p.outputScores(out, p.batchOf(len(boxes)), size)
+	v, channels, err := m.outputScores(out, m.batchOf(len(boxes)), size)
 	if err != nil {
 		return err
 	}
 	block := make([]float32, n)
 	for i := range boxes {
-		s := tensorScores(v, p.spec.Input.Layout, i, channels, size)
+		s := tensorScores(v, m.spec.Input.Layout, i, channels, size)
 		if sum[i] == nil {
 			sum[i] = make([]float32, n*channels)
 		}
@@ -122,60 +122,60 @@ func (p *Predictor) addWindows(ctx context.Context, im *imageio.Image, boxes []p
 }
 
 // batchOf returns how many images a run takes for n of them: a model may have a fixed batch.
-func (p *Predictor) batchOf(n int) int {
-	if len(p.input.Shape) > 0 && p.input.Shape[0] > 0 {
-		return p.input.Shape[0]
+func (m *model) batchOf(n int) int {
+	if len(m.input.Shape) > 0 && m.input.Shape[0] > 0 {
+		return m.input.Shape[0]
 	}
 	return n
 }
 
 // execute packs images of one size into the model's input, fills a fixed batch up with zeros, runs, and
 // returns the output.
-func (p *Predictor) execute(ctx context.Context, images []*imageio.Image, size [3]int) (*onnx.Tensor, error) {
+func (m *model) execute(ctx context.Context, images []*imageio.Image, size [3]int) (*onnx.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := p.checkSize(size); err != nil {
+	if err := m.checkSize(size); err != nil {
 		return nil, err
 	}
-	in, err := p.pack(images, size)
+	in, err := m.pack(images, size)
 	if err != nil {
 		return nil, err
 	}
-	out, err := p.run.Run(ctx, map[string]*onnx.Tensor{p.input.Name: in})
+	out, err := m.run.Run(ctx, map[string]*onnx.Tensor{m.input.Name: in})
 	if err != nil {
 		return nil, err
 	}
-	t := out[p.output]
+	t := out[m.output]
 	if t == nil {
-		return nil, &MismatchError{What: fmt.Sprintf("a run gave no output %q", p.output)}
+		return nil, &MismatchError{What: fmt.Sprintf("a run gave no output %q", m.output)}
 	}
 	return t, nil
 }
 
 // checkSize compares the voxels that would go in with the sizes that the model fixes.
-func (p *Predictor) checkSize(size [3]int) error {
-	layout := p.spec.Input.Layout
+func (m *model) checkSize(size [3]int) error {
+	layout := m.spec.Input.Layout
 	if layout.Axes() == 2 && size[2] != 1 {
 		return &ImageError{What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[2]),
 			Help: "give the Spec a tile whose third size is 1: the model then sees slice after slice"}
 	}
-	if len(p.input.Shape) != 2+layout.Axes() {
+	if len(m.input.Shape) != 2+layout.Axes() {
 		return nil
 	}
 	for a, got := range layout.Shape(size) {
-		if want := p.input.Shape[2+a]; want >= 0 && got != want {
+		if want := m.input.Shape[2+a]; want >= 0 && got != want {
 			return &MismatchError{What: fmt.Sprintf("input %q wants the sizes %v, prepare and tile give %v",
-				p.input.Name, p.input.Shape[2:], layout.Shape(size))}
+				m.input.Name, m.input.Shape[2:], layout.Shape(size))}
 		}
 	}
 	return nil
 }
 
-func (p *Predictor) pack(images []*imageio.Image, size [3]int) (*onnx.Tensor, error) {
-	layout, channels := p.spec.Input.Layout, images[0].Channels
+func (m *model) pack(images []*imageio.Image, size [3]int) (*onnx.Tensor, error) {
+	layout, channels := m.spec.Input.Layout, images[0].Channels
 	n := images[0].Grid.Len()
-	batch := p.batchOf(len(images))
+	batch := m.batchOf(len(images))
 	data := make([]float32, batch*channels*n)
 	for i, im := range images {
 		for c := range channels {
@@ -186,7 +186,7 @@ func (p *Predictor) pack(images []*imageio.Image, size [3]int) (*onnx.Tensor, er
 	if err != nil {
 		return nil, err
 	}
-	t, _, err = t.Convert(p.input.DType)
+	t, _, err = t.Convert(m.input.DType)
 	return t, err
 }
 

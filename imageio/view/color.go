@@ -65,7 +65,7 @@ func (s *scene) heated(c color.RGBA, v float64) color.RGBA {
 	return blend(c, h, weight)
 }
 
-// heatRange returns the size of heat that is drawn in full (99.8 % of what is not zero) and whether heat
+// heatRange returns the size of heat that is drawn in full (99.95 % of what is not zero) and whether heat
 // has both signs.
 func heatRange(data []float32) (top float64, signed bool) {
 	var values []float32
@@ -78,5 +78,5 @@ func heatRange(data []float32) (top float64, signed bool) {
 	if len(values) == 0 {
 		return 0, false
 	}
-	return quantile(sample(values), 0.998), signed
+	return quantile(sample(values), 0.9995), signed
 }

@@ -49,7 +49,7 @@ func robustWindow(data []float32) [2]float64 {
 }
 
 // contentBox returns the voxels worth showing: those brighter than a tenth of the window and those that
-// are labelled, with a margin of 4 %. A 2-D scan is shown whole.
+// are labelled. A 2-D scan and one in colours are shown whole.
 func (s *scene) contentBox() [3][2]int {
 	size := s.scan.Grid.Size
 	whole := [3][2]int{{0, size[0] - 1}, {0, size[1] - 1}, {0, size[2] - 1}}
@@ -80,6 +80,12 @@ func (s *scene) contentBox() [3][2]int {
 			}
 		}
 	}
+	return box
+}
+
+// withMargin widens a box by 4 % and a voxel, within the scan.
+func (s *scene) withMargin(box [3][2]int) [3][2]int {
+	size := s.scan.Grid.Size
 	for axis := range box {
 		extra := int(math.Ceil(0.04*float64(box[axis][1]-box[axis][0]+1))) + 1
 		box[axis] = [2]int{max(0, box[axis][0]-extra), min(size[axis]-1, box[axis][1]+extra)}

@@ -123,7 +123,7 @@ func (s *scene) gridRows() []row {
 		which = acquired(s.scan)
 	}
 	p := planeOf(s.scan, which)
-	first, last := s.box[p.normal][0], s.box[p.normal][1]
+	first, last := s.core[p.normal][0], s.core[p.normal][1]
 	const columns, most = 6, 30
 	n := min(most, last-first+1)
 	var rows []row

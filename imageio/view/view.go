@@ -108,7 +108,8 @@ type scene struct {
 	o      Options
 	scan   *imageio.Image
 	window [2]float64
-	box    [3][2]int // first and last voxel shown along each axis
+	core   [3][2]int // first and last voxel with content along each axis
+	box    [3][2]int // the same with a margin: what is shown
 	space  [3]float64
 	seg    *overlay
 	heat   *overlay
@@ -147,7 +148,8 @@ func newScene(scan *imageio.Image, o Options) (*scene, error) {
 	if s.colour {
 		s.window = [2]float64{0, 255}
 	}
-	s.box = s.contentBox()
+	s.core = s.contentBox()
+	s.box = s.withMargin(s.core)
 	if o.Heat != nil {
 		s.top, s.signed = heatRange(o.Heat.Channel(0))
 	}

@@ -140,3 +140,8 @@ func IsDamage(err error) bool {
 	var flate1 flate.CorruptInputError
 	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &flate1)
 }
+
+// NewCompressor returns a gzip writer of a level from 1, fast, to 9, small. Close ends the stream and not w.
+func NewCompressor(w io.Writer, level int) (io.WriteCloser, error) {
+	return gzip.NewWriterLevel(w, level)
+}
