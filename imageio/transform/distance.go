@@ -7,45 +7,55 @@ import "math"
 // Huttenlocher (Theory of Computing 8, 2012): axis after axis, the lower envelope of parabolas.
 func nearestSeeds(size [3]int, radius float64, seed func(i int) bool) []int32 {
 	n := size[0] * size[1] * size[2]
+	limit := float32(radius * radius)
 	near := make([]int32, n)
 	dist := make([]float32, n) // squared; whole numbers, exact in float32 up to 2^24
 	for i := range near {
-		near[i], dist[i] = -1, math.MaxFloat32
+		near[i] = -1
 		if seed(i) {
-			near[i], dist[i] = int32(i), 0
+			near[i] = int32(i)
 		}
 	}
 	for axis := range 3 {
-		envelopes(near, dist, size, axis)
-	}
-	limit := float32(radius * radius)
-	for i := range near {
-		if dist[i] > limit {
-			near[i] = -1
-		}
+		envelopes(near, dist, size, axis, limit)
 	}
 	return near
 }
 
-func envelopes(near []int32, dist []float32, size [3]int, axis int) {
+// envelopes widens the seeds along one axis, sixteen lines at a time, so that memory is read in whole cache lines.
+func envelopes(near []int32, dist []float32, size [3]int, axis int, limit float32) {
+	const together = 16
 	across, other := 0, 3-axis
 	if axis == 0 {
 		across, other = 1, 2
 	}
 	n := size[axis]
-	parallelChunks(size[across]*size[other], n, func(lo, hi int) {
-		e := envelope{at: make([]int, n), from: make([]float64, n+1), dist: make([]float32, n), near: make([]int32, n)}
-		for k := lo; k < hi; k++ {
+	groups := (size[across] + together - 1) / together
+	parallelChunks(groups*size[other], n*together, func(lo, hi int) {
+		var lines [together]envelope
+		for i := range lines {
+			lines[i] = newEnvelope(n)
+		}
+		for g := lo; g < hi; g++ {
 			var at [3]int
-			at[across], at[other] = k%size[across], k/size[across]
+			at[across], at[other] = g%groups*together, g/groups
+			width := min(together, size[across]-at[across])
 			w := walk(size, at, axis, across)
 			for i := range n {
-				e.dist[i], e.near[i] = dist[w.start+i*w.step], near[w.start+i*w.step]
+				for k := range width {
+					p := w.start + i*w.step + k*w.across
+					lines[k].dist[i], lines[k].near[i] = dist[p], near[p]
+				}
 			}
-			e.build()
-			e.read(func(i int, d float32, seed int32) {
-				dist[w.start+i*w.step], near[w.start+i*w.step] = d, seed
-			})
+			for k := range width {
+				lines[k].widen(limit)
+			}
+			for i := range n {
+				for k := range width {
+					p := w.start + i*w.step + k*w.across
+					dist[p], near[p] = lines[k].dist[i], lines[k].near[i]
+				}
+			}
 		}
 	})
 }
@@ -54,42 +64,53 @@ func envelopes(near []int32, dist []float32, size [3]int, axis int) {
 type envelope struct {
 	dist []float32
 	near []int32
-	at   []int     // the parabolas of the envelope
-	from []float64 // where each starts to be the lowest
-	n    int
+	// the parabolas of the envelope: where each stands, how high and for which seed, and where it starts to be lowest
+	at     []int
+	height []float32
+	seed   []int32
+	from   []float64
+}
+
+func newEnvelope(n int) envelope {
+	return envelope{dist: make([]float32, n), near: make([]int32, n)}
+}
+
+// widen replaces each place by the nearest seed within the limit.
+func (e *envelope) widen(limit float32) {
+	e.build()
+	k := 0
+	for i := range e.dist {
+		e.near[i] = -1
+		if len(e.at) == 0 {
+			continue
+		}
+		for k+1 < len(e.at) && e.from[k+1] < float64(i) {
+			k++
+		}
+		away := i - e.at[k]
+		if d := e.height[k] + float32(away*away); d <= limit {
+			e.dist[i], e.near[i] = d, e.seed[k]
+		}
+	}
 }
 
 func (e *envelope) build() {
-	e.n = 0
-	for q := range e.dist {
-		if e.near[q] < 0 {
+	e.at, e.height, e.seed, e.from = e.at[:0], e.height[:0], e.seed[:0], e.from[:0]
+	for q, seed := range e.near {
+		if seed < 0 {
 			continue
 		}
 		start := math.Inf(-1)
-		for e.n > 0 {
-			p := e.at[e.n-1]
-			start = (float64(e.dist[q]) + float64(q*q) - float64(e.dist[p]) - float64(p*p)) / float64(2*(q-p))
-			if start > e.from[e.n-1] {
+		for n := len(e.at); n > 0; n = len(e.at) {
+			p := e.at[n-1]
+			start = (float64(e.dist[q]) + float64(q*q) - float64(e.height[n-1]) - float64(p*p)) / float64(2*(q-p))
+			if start > e.from[n-1] {
 				break
 			}
-			e.n--
+			e.at, e.height, e.seed, e.from = e.at[:n-1], e.height[:n-1], e.seed[:n-1], e.from[:n-1]
 			start = math.Inf(-1)
 		}
-		e.at[e.n], e.from[e.n] = q, start
-		e.n++
-	}
-}
-
-func (e *envelope) read(store func(i int, dist float32, seed int32)) {
-	if e.n == 0 {
-		return
-	}
-	k := 0
-	for i := range e.dist {
-		for k+1 < e.n && e.from[k+1] < float64(i) {
-			k++
-		}
-		q := e.at[k]
-		store(i, e.dist[q]+float32((i-q)*(i-q)), e.near[q])
+		e.at, e.height = append(e.at, q), append(e.height, e.dist[q])
+		e.seed, e.from = append(e.seed, seed), append(e.from, start)
 	}
 }

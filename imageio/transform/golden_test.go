@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nitrain/nitrain/imageio"
@@ -100,10 +101,10 @@ func TestGoldens(t *testing.T) {
 		}
 		c, ok := cases[r.Name]
 		if !ok {
-			if r.Name[:5] != "scipy" {
+			if !strings.HasPrefix(r.Name, "scipy_") {
 				t.Errorf("no case for golden %s", r.Name)
 			}
-			continue
+			continue // see TestSciPyGoldens
 		}
 		seen++
 		t.Run(r.Name, func(t *testing.T) {
@@ -124,6 +125,28 @@ func TestGoldens(t *testing.T) {
 	}
 	if seen != len(cases) {
 		t.Errorf("%d goldens compared, want %d", seen, len(cases))
+	}
+}
+
+// TestSciPyGoldens compares the kernels with scipy.ndimage.affine_transform.
+func TestSciPyGoldens(t *testing.T) {
+	dir := shared.Dir(t, "golden-transforms")
+	from, _, in := readNPY(t, filepath.Join(dir, "in.npy"))
+	m := imageio.Affine{{0.8, 0, 0, 0.3}, {0, 0.7, 0, -1}, {0, 0, 0.5, 0.2}, {0, 0, 0, 1}}
+	for _, c := range []struct {
+		name string
+		how  Interpolation
+		edge Edge
+	}{{"scipy_o1_nearest", Linear, Border}, {"scipy_o3_mirror", Cubic, Mirror}, {"scipy_o3_constant", Cubic, strict}} {
+		to, _, want := readNPY(t, filepath.Join(dir, c.name+".npy"))
+		r := resampling{from: from, to: to, m: m, how: c.how, edge: c.edge}
+		for way, f := range map[string]channelFunc{"separable": r.plan(), "pointwise": r.pointwise()} {
+			got := make([]float32, len(want))
+			f(got, in)
+			if d, scale, _ := difference(got, want); d > interpolated*scale {
+				t.Errorf("%s, %s: differs by %g of %g", c.name, way, d, scale)
+			}
+		}
 	}
 }
 

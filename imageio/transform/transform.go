@@ -32,7 +32,7 @@ func (p Pipeline) Apply(im *imageio.Image) (*imageio.Image, error) {
 	for i, t := range p {
 		next, err := t.Apply(im)
 		if err != nil {
-			return nil, fmt.Errorf("step %d: %w", i+1, err)
+			return nil, atStep(i+1, err)
 		}
 		im = next
 	}
@@ -61,6 +61,31 @@ func (p Pipeline) ApplyAll(images []*imageio.Image) (*imageio.Image, error) {
 	return p[at:].Apply(whole)
 }
 
+// applyError is a step that an image made impossible.
+type applyError struct {
+	step int // counted from 1; 0 outside a Pipeline
+	op   string
+	err  error
+}
+
+func (e *applyError) Error() string {
+	if e.step > 0 {
+		return fmt.Sprintf("transform: step %d: %s: %v", e.step, e.op, e.err)
+	}
+	return fmt.Sprintf("transform: %s: %v", e.op, e.err)
+}
+
+// Unwrap returns the cause.
+func (e *applyError) Unwrap() error { return e.err }
+
+// atStep says which step of a Pipeline failed.
+func atStep(n int, err error) error {
+	if e, ok := err.(*applyError); ok && e.step == 0 {
+		return &applyError{n, e.op, e.err}
+	}
+	return fmt.Errorf("transform: step %d: %w", n, err)
+}
+
 // step is what every operation of this package is: the closed set that has a JSON form.
 type step interface {
 	Transform
@@ -75,17 +100,17 @@ type intensityStep interface{ leavesLabels() }
 // apply is every step's Apply: it checks image and step, and names the step in errors.
 func apply(s step, im *imageio.Image) (*imageio.Image, error) {
 	if im == nil {
-		return nil, fmt.Errorf("transform: %s: no image", s.op())
+		return nil, &applyError{op: s.op(), err: errors.New("no image")}
 	}
 	if err := errors.Join(im.Validate(), s.check()); err != nil {
-		return nil, fmt.Errorf("transform: %s: %w", s.op(), err)
+		return nil, &applyError{op: s.op(), err: err}
 	}
 	if _, ok := s.(intensityStep); ok && im.Kind == imageio.Label {
 		return im, nil
 	}
 	out, err := s.run(im)
 	if err != nil {
-		return nil, fmt.Errorf("transform: %s: %w", s.op(), err)
+		return nil, &applyError{op: s.op(), err: err}
 	}
 	return out, nil
 }
