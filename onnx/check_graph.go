@@ -124,17 +124,19 @@ func (c *checker) nodes(list []*Node, own *names, scope string, opsets map[strin
 	disorder := false
 	for _, n := range list {
 		at := Violation{Scope: scope, Node: n.Name, Op: n.OpType}
-		eachUse(n, func(in string) {
-			switch {
-			case own.has(in):
-			case later[in]:
-				disorder = true
-				c.at(at, "input "+in, "a value made by an earlier node", "it is made by a later one", true)
-			default:
+		for _, in := range n.Inputs {
+			if in != "" && !own.has(in) && !later[in] {
 				c.at(at, "input "+in, "a value of the graph", "nothing makes it", false)
 			}
+		}
+		early := newScope(own) // what the node uses before it is made, so that its subgraphs do not report it again
+		eachUse(n, func(in string) {
+			if !early.has(in) && later[in] {
+				disorder, early.own[in] = true, true
+				c.at(at, "input "+in, "a value made by an earlier node", "it is made by a later one", true)
+			}
 		})
-		c.node(n, at, own, opsets, attrs)
+		c.node(n, at, early, opsets, attrs)
 		for _, o := range n.Outputs {
 			if o == "" {
 				continue
