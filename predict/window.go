@@ -12,14 +12,10 @@ import (
 
 // scores runs the model over a prepared image: whole, or in windows that are then stitched.
 func (m *model) scores(ctx context.Context, im *imageio.Image, r Request) (*scores, error) {
-	if m.spec.Task == Classification {
+	if m.spec.Tile == nil {
 		return m.whole(ctx, im, r)
 	}
-	tile := m.spec.Tile
-	if tile == nil {
-		return m.whole(ctx, im, r)
-	}
-	boxes, err := tile.Tiling().Boxes(im.Grid.Size)
+	boxes, err := m.spec.Tile.Tiling().Boxes(im.Grid.Size)
 	if err != nil {
 		return nil, err
 	}

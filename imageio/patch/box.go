@@ -85,7 +85,7 @@ func Extract(im *imageio.Image, b Box, edge Edge, value float32) (*imageio.Image
 			return nil, fmt.Errorf("patch: box at %v of size %v is too large", b.Start, b.Size)
 		}
 	}
-	if n := float64(b.Size[0]) * float64(b.Size[1]) * float64(b.Size[2]) * float64(im.Channels); n > 1<<36 {
+	if tooLarge(b.Size, im.Channels) {
 		return nil, fmt.Errorf("patch: box of size %v is too large", b.Size)
 	}
 	for a := range 3 {

@@ -112,10 +112,13 @@ func TestEveryVoxelIsCovered(t *testing.T) {
 
 func TestTilingFaults(t *testing.T) {
 	for _, tiling := range []patch.Tiling{
-		{Size: [3]int{-1, 0, 0}}, {Overlap: [3]float64{1, 0, 0}}, {Blend: "mean"}, {Sigma: -1}, {Rule: "torchio"},
+		{Size: [3]int{-1, 0, 0}}, {Overlap: [3]float64{1, 0, 0}}, {Blend: "mean"}, {Sigma: -1}, {Sigma: 1e-200}, {Size: [3]int{1 << 40, 1, 1}}, {Size: [3]int{1 << 20, 1 << 20, 1 << 20}}, {Rule: "torchio"},
 	} {
 		if _, err := tiling.Boxes([3]int{4, 4, 4}); err == nil {
 			t.Errorf("%+v: no error", tiling)
+		}
+		if _, err := patch.NewStitcher(tiling, [3]int{4, 4, 4}, 1); err == nil {
+			t.Errorf("stitcher of %+v: no error", tiling)
 		}
 	}
 	huge := patch.Tiling{Size: [3]int{1, 1, 1}}

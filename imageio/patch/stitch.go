@@ -1,8 +1,6 @@
 package patch
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Stitcher averages what a model says about overlapping windows, weighted as a Tiling says. It holds
 // (classes + 1) float32 a voxel and is for one goroutine at a time.
@@ -22,6 +20,9 @@ func NewStitcher(t Tiling, image [3]int, classes int) (*Stitcher, error) {
 	}
 	if classes < 1 {
 		return nil, fmt.Errorf("patch: stitcher: want at least 1 class, got %d", classes)
+	}
+	if tooLarge(image, classes+1) || tooLarge(t.Window(image), 1) {
+		return nil, fmt.Errorf("patch: stitcher: %d classes of %v voxels in tiles of %v are too large", classes, image, t.Window(image))
 	}
 	n := image[0] * image[1] * image[2]
 	s := &Stitcher{image: image, window: t.Window(image), classes: classes,

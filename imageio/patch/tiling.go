@@ -40,8 +40,8 @@ type Tiling struct {
 func (t Tiling) Validate() error {
 	var errs []error
 	for a := range 3 {
-		if t.Size[a] < 0 || t.Size[a] > math.MaxInt32 {
-			errs = append(errs, fmt.Errorf("patch: tile size %v: want sizes from 1, or 0 for a whole axis", t.Size))
+		if t.Size[a] < 0 || t.Size[a] > maxAxis {
+			errs = append(errs, fmt.Errorf("patch: tile size %v: want 1 to %d, or 0 for a whole axis", t.Size, maxAxis))
 			break
 		}
 	}
@@ -54,8 +54,8 @@ func (t Tiling) Validate() error {
 	if t.Blend != "" && t.Blend != Uniform && t.Blend != Gaussian {
 		errs = append(errs, fmt.Errorf("patch: tile blend %q: want constant or gaussian", string(t.Blend)))
 	}
-	if !(t.Sigma >= 0 && t.Sigma <= 1e6) {
-		errs = append(errs, fmt.Errorf("patch: tile sigma %g: want above 0", t.Sigma))
+	if t.Sigma != 0 && !(t.Sigma >= 1e-3 && t.Sigma <= 1e3) {
+		errs = append(errs, fmt.Errorf("patch: tile sigma %g: want 0.001 to 1000", t.Sigma))
 	}
 	if t.Rule != "" && t.Rule != MONAI && t.Rule != NNUNet {
 		errs = append(errs, fmt.Errorf("patch: tile rule %q: want monai or nnunet", string(t.Rule)))
@@ -77,6 +77,17 @@ func (t Tiling) Window(image [3]int) [3]int {
 // maxBoxes bounds how many windows an image may be cut into.
 const maxBoxes = 1 << 24
 
+// maxAxis bounds a window along an axis, maxVoxels what one slice of samples may hold: 8 GiB of float32.
+const (
+	maxAxis   = 1 << 20
+	maxVoxels = 1 << 31
+)
+
+// tooLarge reports whether sizes, times a number of channels, need more than maxVoxels samples.
+func tooLarge(size [3]int, channels int) bool {
+	return float64(size[0])*float64(size[1])*float64(size[2])*float64(channels) > maxVoxels
+}
+
 // Boxes returns the windows over an image of the given sizes, x slowest as MONAI lays them. Along an axis
 // where the image is smaller than the window there is one position, which reaches outside on both sides,
 // on the far one by the odd voxel: the symmetric padding of both rules.
@@ -85,6 +96,9 @@ func (t Tiling) Boxes(image [3]int) ([]Box, error) {
 		return nil, err
 	}
 	window := t.Window(image)
+	if tooLarge(window, 1) {
+		return nil, fmt.Errorf("patch: tile size %v is too large", window)
+	}
 	var starts [3][]int
 	total := 1
 	for a := range 3 {
