@@ -1,6 +1,8 @@
 package finetune
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -53,6 +55,30 @@ func probabilities(logits *graph.Node, sigmoid bool) *graph.Node {
 	return graph.Softmax(logits, 1)
 }
 
+// sum adds up over axes, the fastest first and one after another: engines add long rows one by one in
+// float32, and a whole volume in one row costs four digits.
+func sum(x *graph.Node, axes ...int) *graph.Node {
+	slices.Sort(axes)
+	for _, a := range slices.Backward(axes) {
+		x = graph.ReduceSum(x, a)
+	}
+	return x
+}
+
+// sumAll adds up everything.
+func sumAll(x *graph.Node) *graph.Node {
+	axes := make([]int, x.Rank())
+	for i := range axes {
+		axes[i] = i
+	}
+	return sum(x, axes...)
+}
+
+// meanAll averages everything.
+func meanAll(x *graph.Node) *graph.Node {
+	return graph.DivScalar(sumAll(x), float64(x.Shape().Size()))
+}
+
 // spatial lists the axes behind batch and channel.
 func spatial(x *graph.Node) []int {
 	var axes []int
@@ -75,15 +101,15 @@ func diceLoss(p, t *graph.Node, o LossOptions) *graph.Node {
 	if o.Batch {
 		axes = append([]int{0}, axes...)
 	}
-	both := graph.ReduceSum(graph.Mul(p, t), axes...)
+	both := sum(graph.Mul(p, t), axes...)
 	if o.Squared {
 		p = graph.Mul(p, p) // t is 0 or 1, its own square
 	}
-	sum := graph.Add(graph.ReduceSum(p, axes...), graph.ReduceSum(t, axes...))
+	total := graph.Add(sum(p, axes...), sum(t, axes...))
 	if o.Jaccard {
-		sum = graph.MulScalar(graph.Sub(sum, both), 2)
+		total = graph.MulScalar(graph.Sub(total, both), 2)
 	}
-	ratio := graph.Div(graph.AddScalar(graph.MulScalar(both, 2), o.SmoothNum), graph.AddScalar(sum, o.SmoothDen))
+	ratio := graph.Div(graph.AddScalar(graph.MulScalar(both, 2), o.SmoothNum), graph.AddScalar(total, o.SmoothDen))
 	f := graph.OneMinus(ratio) // [N, C], or [C] over the batch
 	if n := p.Shape().Dimensions[1]; weights != nil && n > 1 {
 		w := graph.ConstAs(f, weights)
@@ -92,7 +118,7 @@ func diceLoss(p, t *graph.Node, o LossOptions) *graph.Node {
 		}
 		f = graph.Mul(f, w)
 	}
-	return graph.ReduceAllMean(f)
+	return meanAll(f)
 }
 
 // entropy is the cross-entropy of scores with truth t, both [N, C, spatial...].
@@ -107,12 +133,12 @@ func entropy(logits, t *graph.Node, o LossOptions, sigmoid bool) *graph.Node {
 		w := perChannel(logits, o.Weights)
 		weighted, share = graph.Mul(surprise, w), graph.Mul(t, w)
 	}
-	count := graph.ReduceAllSum(share)
-	loss := graph.Div(graph.ReduceAllSum(graph.Mul(weighted, t)), count)
+	count := sumAll(share)
+	loss := graph.Div(sumAll(graph.Mul(weighted, t)), count)
 	if o.LabelSmoothing == 0 {
 		return loss
 	}
-	smooth := graph.Div(graph.ReduceAllSum(weighted), graph.MulScalar(count, float64(n)))
+	smooth := graph.Div(sumAll(weighted), graph.MulScalar(count, float64(n)))
 	return graph.Add(graph.MulScalar(loss, 1-o.LabelSmoothing), graph.MulScalar(smooth, o.LabelSmoothing))
 }
 
@@ -125,7 +151,7 @@ func binaryEntropy(x, t *graph.Node, o LossOptions) *graph.Node {
 	if o.Weights != nil {
 		positive = graph.Mul(positive, perChannel(x, o.Weights))
 	}
-	return graph.ReduceAllMean(graph.Add(graph.Mul(t, positive), graph.Mul(graph.OneMinus(t), negative)))
+	return meanAll(graph.Add(graph.Mul(t, positive), graph.Mul(graph.OneMinus(t), negative)))
 }
 
 // perChannel spreads one number per channel over a tensor's shape.
