@@ -127,7 +127,7 @@ func (b *builder) apply(n *onnx.Node, s *scope) (out []*value, err error) {
 		if name == "" {
 			continue
 		}
-		v, ok := s.edits[slot{n, i}]
+		v, ok := b.edited(n, i, s)
 		if !ok {
 			v, ok = s.lookup(name)
 		}
@@ -159,6 +159,16 @@ func (b *builder) apply(n *onnx.Node, s *scope) (out []*value, err error) {
 		refuse("the operator is supported only where its inputs are constants for the given input shapes")
 	}
 	return o.build(c), nil
+}
+
+// edited returns the value of a node's input whose tie with other uses of the same tensor was cut.
+func (b *builder) edited(n *onnx.Node, input int, s *scope) (*value, bool) {
+	at := slot{n, input}
+	v, ok := s.edits[at]
+	if !ok {
+		return nil, false
+	}
+	return b.through(v, b.model.bySlot[at].chain(at), s), true
 }
 
 // lookupOp finds an operator of the standard domain.

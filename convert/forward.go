@@ -66,10 +66,12 @@ func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode 
 	}
 	for _, p := range g.params {
 		v := g.paramValue(p, params[p.Name], b)
-		s.values[p.Name] = v
-		for _, sl := range p.slots {
-			if g.bySlot[sl] == p {
-				s.edits[sl] = v
+		if p.Name == p.Stored {
+			s.values[p.Name] = v
+		}
+		for _, o := range p.slots {
+			if at := (slot{o.Node, o.Input}); g.bySlot[at] == p {
+				s.edits[at] = v
 			}
 		}
 	}

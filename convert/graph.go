@@ -30,10 +30,12 @@ type functionID struct{ domain, name string }
 // Constant node's output, or of the alias that holds it.
 type Param struct {
 	Name string
+	// Stored is the name of the tensor in the file: Name, unless the exporter merged equal parameters.
+	Stored string
 	// Alias is a readable name recovered from the node's scope where Name says nothing ("onnx::Conv_123").
 	Alias string
-	// Role says what the tensor is used as, like "conv.weight" or "norm.var".
-	Role string
+	// Role says what the tensor is used as.
+	Role onnx.Role
 	// Shape is the shape in the file.
 	Shape []int
 	// DType is the type in the file; values are float32 here, whatever it is.
@@ -45,9 +47,10 @@ type Param struct {
 	State bool
 
 	stored  *onnx.Tensor
+	source  onnx.Param
 	value   []float32 // nil while it is the stored one
 	version int       // counts changes
-	slots   []slot
+	slots   []onnx.Slot
 }
 
 // Len returns the number of elements.

@@ -1,14 +1,6 @@
 package convert
 
-import (
-	"errors"
-	"os"
-)
+import "github.com/nitrain/nitrain/internal/native"
 
-// library finds the onnxruntime library.
-func library() (string, error) {
-	if path := os.Getenv("NITRAIN_ONNXRUNTIME"); path != "" {
-		return path, nil
-	}
-	return "", errors.New("convert: the onnxruntime library is not installed")
-}
+// library finds the onnxruntime library that belongs to this program.
+func library() (string, error) { return native.Library("onnxruntime") }

@@ -1,0 +1,292 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// asUnsupported returns the list of unsupported nodes that an error is, or nil.
+func asUnsupported(err error) *UnsupportedError {
+	var u *UnsupportedError
+	if errors.As(err, &u) {
+		return u
+	}
+	return nil
+}
+
+// parity compares outputs in inference form with another runtime's on random input.
+func (e *examination) parity(ctx context.Context) *Deviation {
+	limit, _ := e.limits()
+	undo := inferenceForm(e.graph.source)
+	run, err := e.options.Open(e.graph.source)
+	undo()
+	if err != nil {
+		return &Deviation{MaxRel: Rel(math.Inf(1)), Error: err.Error()}
+	}
+	d, err := e.graph.Parity(ctx, e.backend, run, e.options.Seed)
+	if err != nil {
+		return &Deviation{MaxRel: Rel(math.Inf(1)), Error: err.Error()}
+	}
+	return d.close(limit)
+}
+
+// Parity compares the graph's outputs with those of another runner of the same model on random input; the
+// result is the largest difference of any output over its largest value.
+func (g *Graph) Parity(ctx context.Context, b *Backend, other onnx.Runner, seed uint64) (*Deviation, error) {
+	in, err := g.randomInputs(rand.New(rand.NewPCG(seed, 1)))
+	if err != nil {
+		return nil, err
+	}
+	r := g.Runner(b)
+	defer func() { _ = r.Close() }()
+	got, err := r.Run(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	want, err := other.Run(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	d := &Deviation{}
+	for _, name := range sortedKeys(want) {
+		rel, err := relative(got[name], want[name], 0)
+		d.add(name, rel, err)
+	}
+	return d, nil
+}
+
+// randomInputs draws normal numbers for float inputs, small counts for the others.
+func (g *Graph) randomInputs(rng *rand.Rand) (map[string]*onnx.Tensor, error) {
+	out := map[string]*onnx.Tensor{}
+	free := map[string]int{}
+	for _, info := range g.Inputs() {
+		shape, _ := g.checkShape(info, free)
+		n := product(shape)
+		v := make([]float32, n)
+		for i := range v {
+			if isFloat(info.DType) {
+				v[i] = float32(rng.NormFloat64())
+			} else {
+				v[i] = float32(rng.IntN(2))
+			}
+		}
+		var t *onnx.Tensor
+		var err error
+		if isFloat(info.DType) {
+			t, err = fromFloats(v, shape, info.DType)
+		} else {
+			t, err = fromInts(v, shape, info.DType)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[info.Name] = t
+	}
+	return out, nil
+}
+
+// fromInts makes an integer tensor of small whole numbers.
+func fromInts(values []float32, shape []int, want onnx.DType) (*onnx.Tensor, error) {
+	size := want.Size()
+	raw := make([]byte, size*len(values))
+	for i, v := range values {
+		raw[i*size] = byte(v)
+	}
+	return onnx.NewTensor(want, shape, raw)
+}
+
+// inferenceForm turns every BatchNormalization in training form into the inference form: training_mode 0
+// and one output. The result puts everything back.
+func inferenceForm(m *onnx.Model) (undo func()) {
+	var steps []func()
+	for _, n := range m.Graph().Nodes {
+		if n.OpType != "BatchNormalization" || !n.StandardDomain() {
+			continue
+		}
+		a := n.Attr("training_mode")
+		if a == nil || a.I == 0 {
+			continue
+		}
+		attrs, outputs := append([]onnx.Attr(nil), n.Attrs...), n.Outputs
+		steps = append(steps, func() { n.Attrs, n.Outputs = attrs, outputs })
+		n.Attrs = append([]onnx.Attr(nil), n.Attrs...)
+		n.Attr("training_mode").I = 0
+		n.Outputs = n.Outputs[:1:1]
+	}
+	return func() {
+		for _, s := range steps {
+			s()
+		}
+	}
+}
+
+// derivative compares directional derivatives with central differences: three random directions for each
+// float input and one for each of up to eight parameters. The loss is sum(out * random).
+func (e *examination) derivative(ctx context.Context) *Deviation {
+	rng := rand.New(rand.NewPCG(e.options.Seed, 2))
+	d := &Deviation{}
+	if err := e.directions(ctx, rng, d); err != nil {
+		return &Deviation{MaxRel: Rel(math.Inf(1)), Error: err.Error()}
+	}
+	return d.close(derivativeLimit)
+}
+
+// directions makes the comparisons of derivative.
+func (e *examination) directions(ctx context.Context, rng *rand.Rand, d *Deviation) error {
+	g := e.graph
+	in, err := g.randomInputs(rng)
+	if err != nil {
+		return err
+	}
+	r := g.Runner(e.backend)
+	defer func() { _ = r.Close() }()
+	out, err := r.Run(ctx, in)
+	if err != nil {
+		return err
+	}
+	cot := map[string]*onnx.Tensor{}
+	for name, t := range out {
+		if !isFloat(t.DType()) {
+			continue
+		}
+		v := make([]float32, t.Len())
+		for i := range v {
+			v[i] = float32(rng.NormFloat64())
+		}
+		if cot[name], err = onnx.FromFloat32(t.Shape(), v); err != nil {
+			return err
+		}
+	}
+	grads, err := g.Gradient(ctx, e.backend, in, cot, false)
+	if err != nil {
+		return err
+	}
+	loss := func(in map[string]*onnx.Tensor) (float64, error) {
+		out, err := r.Run(ctx, in)
+		if err != nil {
+			return 0, err
+		}
+		return inner(out, cot)
+	}
+	for _, info := range g.Inputs() {
+		if t := grads.Inputs[info.Name]; t != nil {
+			for range 3 {
+				if err := e.alongInput(in, info.Name, t, rng, loss, d); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, i := range rng.Perm(len(g.params))[:min(8, len(g.params))] {
+		p := g.params[i]
+		if t := grads.Params[p.Name]; t != nil && p.Trainable {
+			if err := e.alongParam(p, t, rng, func() (float64, error) { return loss(in) }, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inner returns the sum of the products of tensors of the same names.
+func inner(a, b map[string]*onnx.Tensor) (float64, error) {
+	sum := 0.0
+	for _, name := range sortedKeys(b) {
+		x, err := numbers(a[name])
+		if err != nil {
+			return 0, err
+		}
+		y, err := numbers(b[name])
+		if err != nil {
+			return 0, err
+		}
+		for i := range y {
+			sum += x[i] * y[i]
+		}
+	}
+	return sum, nil
+}
+
+// alongInput compares the derivative along one random direction of an input.
+func (e *examination) alongInput(in map[string]*onnx.Tensor, name string, grad *onnx.Tensor, rng *rand.Rand, loss func(map[string]*onnx.Tensor) (float64, error), d *Deviation) error {
+	was := in[name]
+	defer func() { in[name] = was }()
+	return along(was, grad, rng, name, d, func(v []float32) (float64, error) {
+		t, err := fromFloats(v, was.Shape(), was.DType())
+		if err != nil {
+			return 0, err
+		}
+		in[name] = t
+		return loss(in)
+	})
+}
+
+// alongParam compares the derivative along one random direction of a parameter.
+func (e *examination) alongParam(p *Param, grad *onnx.Tensor, rng *rand.Rand, loss func() (float64, error), d *Deviation) error {
+	defer e.graph.keepValues()()
+	v, err := e.graph.Value(p.Name)
+	if err != nil {
+		return err
+	}
+	was, err := onnx.FromFloat32(p.Shape, v)
+	if err != nil {
+		return err
+	}
+	return along(was, grad, rng, p.Name, d, func(v []float32) (float64, error) {
+		if err := e.graph.SetParam(p.Name, v); err != nil {
+			return 0, err
+		}
+		return loss()
+	})
+}
+
+// along compares gradient times direction with (loss(x+h*u) - loss(x-h*u)) / 2h. Float32 rounding spoils a
+// small h and kinks spoil a large one, so the best of several counts. A derivative that is tiny beside what
+// the gradient's length would allow is compared with that length.
+func along(x, grad *onnx.Tensor, rng *rand.Rand, name string, d *Deviation, loss func(v []float32) (float64, error)) error {
+	base, err := x.Float32()
+	if err != nil {
+		return err
+	}
+	g, err := numbers(grad)
+	if err != nil {
+		return err
+	}
+	u := make([]float64, len(base))
+	size, length, want := 0.0, 0.0, 0.0
+	for i := range u {
+		u[i] = rng.NormFloat64()
+		want += u[i] * g[i]
+		length += g[i] * g[i]
+		size = math.Max(size, math.Abs(float64(base[i])))
+	}
+	scale := math.Max(math.Abs(want), 0.1*math.Sqrt(length))
+	best := math.Inf(1)
+	for _, h := range []float64{1e-2, 3e-3, 1e-3, 3e-4, 1e-4} {
+		h *= math.Max(size, 0.1)
+		var ends [2]float64
+		for side, sign := range []float64{1, -1} {
+			v := make([]float32, len(base))
+			for i := range v {
+				v[i] = base[i] + float32(sign*h*u[i])
+			}
+			if ends[side], err = loss(v); err != nil {
+				return err
+			}
+		}
+		rel := math.Abs((ends[0]-ends[1])/(2*h)-want) / scale
+		if scale == 0 && ends[0] == ends[1] {
+			rel = 0
+		}
+		best = math.Min(best, rel)
+		if best <= derivativeLimit/10 {
+			break
+		}
+	}
+	d.add(name, best, nil)
+	return nil
+}
