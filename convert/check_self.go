@@ -107,14 +107,15 @@ func inferenceForm(m *onnx.Model) (undo func()) {
 		if n.OpType != "BatchNormalization" || !n.StandardDomain() {
 			continue
 		}
-		a := n.Attr("training_mode")
-		if a == nil || a.I == 0 {
+		if !batchNormTrains(n, m.Opset("")) {
 			continue
 		}
 		attrs, outputs := append([]onnx.Attr(nil), n.Attrs...), n.Outputs
 		steps = append(steps, func() { n.Attrs, n.Outputs = attrs, outputs })
 		n.Attrs = append([]onnx.Attr(nil), n.Attrs...)
-		n.Attr("training_mode").I = 0
+		if a := n.Attr("training_mode"); a != nil {
+			a.I = 0
+		}
 		n.Outputs = n.Outputs[:1:1]
 	}
 	return func() {

@@ -2,6 +2,8 @@ package convert
 
 import (
 	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/nitrain/nitrain/onnx"
 )
 
 // normalised is (x - mean) / sqrt(variance + epsilon) over the given axes, with the population variance.
@@ -103,7 +105,7 @@ func opRMSNorm(c *call) []*value {
 func opBatchNorm(c *call) []*value {
 	x, scale, bias, mean, variance := c.x(0), c.x(1), c.x(2), c.x(3), c.x(4)
 	epsilon := c.floatAttr("epsilon", 1e-5)
-	asked := c.opset >= 14 && c.intAttr("training_mode", 0) == 1 || c.opset < 7 && c.intAttr("is_test", 0) == 0 && len(c.n.Outputs) > 1
+	asked := batchNormTrains(c.n, c.opset)
 	batch, update := asked && c.mode.Training, asked && c.mode.Training
 	switch c.model.options.BatchNorm {
 	case BatchNormFrozen:
@@ -209,4 +211,13 @@ func opMeanVarianceNorm(c *call) []*value {
 		over = []int{0, 2, 3}
 	}
 	return c.out(normalised(x, axes(over, x.Rank()), 1e-9))
+}
+
+// batchNormTrains says whether a BatchNormalization is in training form: training_mode since opset 14, more
+// outputs than one before, and is_test 0 with them before opset 7.
+func batchNormTrains(n *onnx.Node, opset int) bool {
+	if opset >= 14 {
+		return n.Int("training_mode", 0) == 1
+	}
+	return len(n.Outputs) > 1 && n.Int("is_test", 0) == 0
 }
