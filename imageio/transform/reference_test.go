@@ -22,6 +22,7 @@ type refRecord struct {
 	Tol                 float64
 	Start, Step         int   // which voxels are kept of a large result
 	Sizes               []int // of components
+	Onto                bool  // afterwards onto the input's grid
 
 	Size     [3]int
 	Channels int
@@ -103,6 +104,9 @@ func TestReference(t *testing.T) {
 			got, err := p.Apply(in)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if r.Onto {
+				got = mustApply(t, Onto{Grid: in.Grid}, got)
 			}
 			if !slices.Equal(before, in.Data) {
 				t.Fatal("the input was changed")

@@ -267,12 +267,21 @@ def labels():
          np.where(data == 1, 3, np.where(data == 3, 10, data)), aff, INDEX)
 
 
+def way_back():
+    """What Invertd does: Spacing's inverse by a second resample, Orientation's by index."""
+    for inp, mode in [("oblique", "bilinear"), ("straight", "bilinear"), ("label", "nearest")]:
+        orient, space = Orientation("RAS"), Spacing((.8, .9, 1.5), mode=mode)
+        out = orient.inverse(space.inverse(space(orient(meta(inp)))))
+        case("monai", f"way_back_{inp}", inp, [{"op": "orient", "axes": "RAS"}, {"op": "spacing", "mm": [.8, .9, 1.5]}], out.numpy(),
+             INPUTS[inp][1], INDEX if mode == "nearest" else LINEAR, onto=True)
+
+
 def main():
     emit(monai=monai.__version__, torch=torch.__version__, numpy=np.__version__, scipy=scipy.__version__, nibabel=nib.__version__,
          simpleitk=sitk.Version_VersionString())
     for name, (data, aff, kind) in INPUTS.items():
         emit(image=name, kind=kind, size=list(data.shape[1:]), channels=data.shape[0], affine=aff.tolist(), data=pack(data))
-    for part in [spacing, resize, index, intensity, itk, nnunet, conform, labels]:
+    for part in [spacing, resize, index, intensity, itk, nnunet, conform, labels, way_back]:
         part()
 
 
