@@ -35,7 +35,7 @@ const prefix = "nitrain.ort/" // of every added name
 func newAnnex(inputs, outputs []onnx.ValueInfo) annex {
 	a := annex{dummy: len(inputs) == 0, forms: make([]form, len(outputs))}
 	for i, v := range outputs {
-		half := v.DType == onnx.Float16 || v.DType == onnx.BFloat16
+		half := isHalf(v.DType)
 		switch {
 		case half && len(v.Shape) == 0:
 			a.forms[i] = flatWiden
@@ -47,6 +47,8 @@ func newAnnex(inputs, outputs []onnx.ValueInfo) annex {
 	}
 	return a
 }
+
+func isHalf(d onnx.DType) bool { return d == onnx.Float16 || d == onnx.BFloat16 }
 
 // empty reports whether the model runs as it is.
 func (a annex) empty() bool {

@@ -187,7 +187,7 @@ func lastReply(stdout []byte) (reply, bool) {
 
 // outOfMemory reports whether the words of a failure say that memory was refused.
 func outOfMemory(words string) bool {
-	for _, sign := range []string{"bad_alloc", "Failed to allocate memory", "cannot allocate memory", "pthread_create failed"} {
+	for _, sign := range []string{"bad_alloc", "Failed to allocate memory", "cannot allocate memory", "pthread_create failed", "out of memory"} {
 		if strings.Contains(words, sign) {
 			return true
 		}

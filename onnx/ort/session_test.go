@@ -227,6 +227,15 @@ func TestOpenRefuses(t *testing.T) {
 	wantError(t, err, "none.onnx", "no such file")
 	_, err = Open("testdata/sequence.onnx", Options{})
 	wantError(t, err, `output "y": want a tensor, got a value of kind sequence`)
+	escape, err := os.ReadFile("testdata/external.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "escape.onnx"), bytes.Replace(escape, []byte("external.data"), []byte("../testdata/a"), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(filepath.Join(dir, "escape.onnx"), Options{})
+	wantError(t, err, "escapes model directory")
 	_, err = Open("testdata/sum.onnx", Options{Threads: -1, MemoryLimit: 5, NoArena: true})
 	wantError(t, err, "threads", "arena")
 	_, err = Open("testdata/sum.onnx", Options{Provider: Provider{CUDA: true}})

@@ -55,11 +55,18 @@ func onlyTensors(what string, infos []onnx.ValueInfo) []error {
 		switch {
 		case v.Kind != "":
 			errs = append(errs, fmt.Errorf("%s %q: want a tensor, got a value of kind %s", what, v.Name, v.Kind))
-		case v.DType.Size() == 0 || v.DType == onnx.Complex64 || v.DType == onnx.Complex128:
-			errs = append(errs, fmt.Errorf("%s %q: want a tensor of real numbers, got %v", what, v.Name, v.DType))
+		case !passes(v.DType):
+			errs = append(errs, fmt.Errorf("%s %q: values of type %v cannot be passed", what, v.Name, v.DType))
+		case what == "input" && v.Shape != nil && len(v.Shape) == 0 && isHalf(v.DType):
+			errs = append(errs, fmt.Errorf("%s %q: a %v without axes cannot be passed", what, v.Name, v.DType))
 		}
 	}
 	return errs
+}
+
+// passes reports whether tensors of a type go through the binding in both directions.
+func passes(d onnx.DType) bool {
+	return d >= onnx.Float32 && d <= onnx.BFloat16 && d != onnx.String && d != onnx.Complex64 && d != onnx.Complex128
 }
 
 // infer asks onnxruntime for the model's inputs and outputs.
