@@ -2,6 +2,7 @@ package transform
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -21,7 +22,7 @@ type Regions struct {
 // faces (connectivity 6), also by edges (18), also by corners (26).
 func Components(im *imageio.Image, connectivity int) (*Regions, error) {
 	if im == nil {
-		return nil, fmt.Errorf("transform: components: no image")
+		return nil, errors.New("transform: components: no image")
 	}
 	if err := im.Validate(); err != nil {
 		return nil, fmt.Errorf("transform: components: %w", err)

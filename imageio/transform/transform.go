@@ -80,7 +80,8 @@ func (e *applyError) Unwrap() error { return e.err }
 
 // atStep says which step of a Pipeline failed.
 func atStep(n int, err error) error {
-	if e, ok := err.(*applyError); ok && e.step == 0 {
+	var e *applyError
+	if errors.As(err, &e) && e.step == 0 {
 		return &applyError{n, e.op, e.err}
 	}
 	return fmt.Errorf("transform: step %d: %w", n, err)
