@@ -9,10 +9,21 @@ import (
 // overridden passes through.
 type backend struct {
 	compute.Backend
+	session session
+}
+
+// A session is how a backend's library is told what GoMLX has no words for.
+type session interface {
+	// create runs fn, which compiles a graph.
+	create(fn func())
+	// run runs fn, which executes one.
+	run(fn func())
+	// conv records a convolution in ONNX layout by a kernel of ours, or returns nil where the library's own is to do it.
+	conv(f compute.Function, c convolution) (compute.Value, error)
 }
 
 // decorate repairs inner.
-func decorate(inner compute.Backend) *backend { return &backend{inner} }
+func decorate(inner compute.Backend, s session) *backend { return &backend{inner, s} }
 
 // Name tells the repaired backend from the bare one.
 func (b *backend) Name() string { return "nitrain-" + b.Backend.Name() }
@@ -85,7 +96,9 @@ func (b *builder) Main() compute.Function {
 }
 
 func (b *builder) Compile() (compute.Executable, error) {
-	inner, err := b.Builder.Compile()
+	var inner compute.Executable
+	var err error
+	b.backend.session.create(func() { inner, err = b.Builder.Compile() })
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +128,9 @@ func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device comp
 			inner[i] = b.Buffer
 		}
 	}
-	outputs, err := e.Executable.Execute(inner, donate, device)
+	var outputs []compute.Buffer
+	var err error
+	e.backend.session.run(func() { outputs, err = e.Executable.Execute(inner, donate, device) })
 	for i, out := range outputs {
 		outputs[i] = e.backend.wrap(out)
 	}

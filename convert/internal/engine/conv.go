@@ -7,46 +7,41 @@ import (
 )
 
 // ConvGeneral supports what ONNX's Conv lacks: dilated inputs, which gradients of strided convolutions are, by
-// stuffing zeros between the elements; negative padding, by cropping; and batch groups, one convolution each.
+// stuffing zeros between the elements; and batch groups, one convolution each. Most others go to kernels of our own.
 func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, pads [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (compute.Value, error) {
 	if batchGroups > 1 {
 		return f.batchGroups(input, kernel, axes, strides, pads, inputDilations, kernelDilations, batchGroups)
 	}
-	input, pads, err := f.plainInput(input, axes.InputSpatial, pads, inputDilations)
+	input, err := f.undilated(input, axes.InputSpatial, inputDilations)
 	if err != nil {
 		return nil, fmt.Errorf("convolution: %w", err)
+	}
+	if y, err := f.direct(input, kernel, axes, strides, pads, kernelDilations, channelGroups); err != nil || y != nil {
+		return y, err
 	}
 	return f.Function.ConvGeneral(input, kernel, axes, strides, pads, nil, kernelDilations, channelGroups, 1)
 }
 
-// plainInput returns the input with its dilation and its negative padding carried out, and the padding that is left.
-func (f *function) plainInput(input compute.Value, spatial []int, pads [][2]int, dilations []int) (compute.Value, [][2]int, error) {
+// undilated returns the input with its dilation carried out.
+func (f *function) undilated(input compute.Value, spatial, dilations []int) (compute.Value, error) {
+	if !anyAbove(dilations, 1) {
+		return input, nil
+	}
 	shape, err := f.Shape(input)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	zero, err := f.scalar(shape.DType, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	rest := make([][2]int, len(spatial))
 	for i, axis := range spatial {
-		if len(dilations) > 0 {
-			if input, err = f.stuff(input, zero, axis, dilations[i]-1); err != nil {
-				return nil, nil, err
-			}
+		if input, err = f.stuff(input, zero, axis, dilations[i]-1); err != nil {
+			return nil, err
 		}
-		if len(pads) == 0 {
-			continue
-		}
-		start, end := pads[i][0], pads[i][1]
-		if input, err = f.crop(input, axis, max(0, -start), max(0, -end)); err != nil {
-			return nil, nil, err
-		}
-		rest[i] = [2]int{max(0, start), max(0, end)}
 	}
-	return input, rest, nil
+	return input, nil
 }
 
 // batchGroups convolves the n parts of the batch each with its own part of the kernel's output channels.

@@ -18,7 +18,8 @@ func newONNX(o Options) (compute.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decorate(inner), nil
+	kernels := interpose()
+	return decorate(inner, settings{o.Threads, o.Spin, kernels && o.Device != CUDA}), nil
 }
 
 // bareONNX returns compute-onnx as it is.
