@@ -3,19 +3,20 @@
 package engine
 
 import (
-	"os"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/support/backendtest"
+
+	"github.com/nitrain/nitrain/internal/native"
 )
 
 // options returns the options of the ONNX engine, or skips.
 func options(t testing.TB) Options {
 	t.Helper()
-	path := os.Getenv("NITRAIN_ONNXRUNTIME")
-	if path == "" {
-		t.Skip("no onnxruntime library: NITRAIN_ONNXRUNTIME is not set")
+	path, err := native.Library("onnxruntime")
+	if err != nil {
+		t.Skipf("no onnxruntime library: %v", err)
 	}
 	return Options{Kind: ONNX, Library: path}
 }
