@@ -70,6 +70,9 @@ func (r *Reader) plain(off, end int64) (Record, error) {
 		v = uint64(w)
 	case protowire.Fixed64Type:
 		v, m = protowire.ConsumeFixed64(b[n:])
+	case protowire.StartGroupType, protowire.EndGroupType:
+	default:
+		return Record{}, malformed(off, "reserved wire type")
 	}
 	if m < 0 {
 		return Record{}, malformed(off, "record is cut off")
