@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -26,6 +23,7 @@ func (t *trainFlags) register(cmd *cobra.Command) {
 	f.IntVar(&c.Steps, "steps", 0, "optimizer steps (0: from --epochs, else 300)")
 	f.IntVar(&c.Epochs, "epochs", 0, "passes over the training cases, instead of --steps")
 	f.IntVar(&c.Batch, "batch", c.Batch, "samples in a step")
+	f.IntVar(&c.Accumulate, "accumulate", 0, "batches whose mean gradient makes a step (0: one)")
 	f.StringVar(&t.patch, "patch", "", "size `X,Y,Z` of the boxes cut from prepared images (default: the Spec's tile)")
 	f.BoolVar(&c.Whole, "whole", false, "train on whole prepared images")
 	f.StringVar(&t.pad, "pad", "", "with --whole: pad images with zeros to `X,Y,Z`, evenly on both sides")
@@ -70,7 +68,7 @@ func (t *trainFlags) config(seed uint64) (finetune.Config, error) {
 	c.LossOptions, err = finetune.ParseLossOptions(t.lossOptions)
 	note(err)
 	if t.order != "" {
-		c.Order, err = readOrder(t.order)
+		c.Order, err = finetune.ReadOrder(t.order)
 		note(err)
 	}
 	if len(faults) > 0 {
@@ -100,39 +98,4 @@ func triple(flag, text string) ([3]int, error) {
 		v[i] = n
 	}
 	return v, nil
-}
-
-// readOrder reads the column "file" (or "case") of a TSV: the case of every step.
-func readOrder(path string) ([]string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("--order: %w", err)
-	}
-	defer file.Close()
-	r := csv.NewReader(file)
-	r.Comma = '\t'
-	header, err := r.Read()
-	if err != nil {
-		return nil, fmt.Errorf("--order: %s: %w", path, err)
-	}
-	column := -1
-	for i, name := range header {
-		if name == "file" || name == "case" {
-			column = i
-		}
-	}
-	if column < 0 {
-		return nil, fmt.Errorf("--order: %s: want a column file or case, got %s", path, strings.Join(header, ", "))
-	}
-	var order []string
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return order, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("--order: %s: %w", path, err)
-		}
-		order = append(order, row[column])
-	}
 }

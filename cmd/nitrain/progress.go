@@ -28,8 +28,18 @@ func (a *app) progress() *progress {
 // begin starts the clock anew, for the next of several pieces of work.
 func (p *progress) begin() { p.start = time.Now() }
 
-// show reports done of total steps of what; text is added behind the bar, fields to the JSON line.
+// show reports done of total steps of what, and the time that the rest should take; text is added behind
+// the bar, fields to the JSON line.
 func (p *progress) show(what string, done, total int, text string, fields map[string]any) {
+	if done > 0 && done < total {
+		left := time.Duration(float64(time.Since(p.start)) / float64(done) * float64(total-done))
+		text += "  " + left.Round(time.Second).String() + " left"
+	}
+	p.line(what, done, total, text, fields)
+}
+
+// line is show without an estimate of its own.
+func (p *progress) line(what string, done, total int, text string, fields map[string]any) {
 	if p.a.quiet {
 		return
 	}
@@ -56,10 +66,6 @@ func (p *progress) show(what string, done, total int, text string, fields map[st
 	line := fmt.Sprintf("%s %s %d/%d", what, bar(done, total), done, total)
 	if text != "" {
 		line += "  " + text
-	}
-	if done > 0 && done < total {
-		left := time.Duration(float64(now.Sub(p.start)) / float64(done) * float64(total-done))
-		line += "  " + left.Round(time.Second).String() + " left"
 	}
 	p.print(line)
 }
