@@ -3,9 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/spf13/cobra"
 )
 
@@ -71,7 +75,71 @@ func orNone(s string) string {
 	return s
 }
 
-// runInfo tells what path is by looking at it, not by its name alone.
+// runInfo tells what path is by looking at it: a folder with a run.json is a run, a file that reads as ONNX
+// is a model, a table is a list of cases, and everything else should be an image.
 func (a *app) runInfo(path string, voxels bool) error {
-	return a.infoImage(path, voxels)
+	stat, err := os.Stat(path)
+	if err != nil {
+		return badDataError{err}
+	}
+	if stat.IsDir() {
+		if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
+			return a.infoRun(path)
+		}
+		return a.infoData(path)
+	}
+	switch filepath.Ext(path) {
+	case ".onnx":
+		return a.infoModel(path)
+	case ".csv", ".tsv", ".json":
+		return a.infoData(path)
+	default:
+		return a.infoImage(path, voxels)
+	}
+}
+
+func (a *app) infoRun(path string) error {
+	f, err := finetune.OpenFolder(path)
+	if err != nil {
+		return err
+	}
+	status, err := f.Status()
+	if err != nil {
+		return err
+	}
+	type run struct {
+		finetune.Info
+		Status finetune.Status `json:"status"`
+	}
+	return a.result(run{f.Info, status}, func(w io.Writer) {
+		fmt.Fprintf(w, "run         %s, %s at step %d of %d\n", path, status.State, status.Step, status.Steps)
+		fmt.Fprintf(w, "model       %s, sha256 %s\n", f.Info.Model.Name, f.Info.Model.SHA256)
+		fmt.Fprintf(w, "cases       %d to train, %d to validate, digest %s\n", len(f.Info.Data.Train), len(f.Info.Data.Valid), f.Info.Data.SHA256)
+		if status.Best != nil {
+			fmt.Fprintf(w, "best        dice %.4f at step %d\n", *status.Best, status.BestStep)
+		}
+	})
+}
+
+func (a *app) infoData(path string) error {
+	cases, err := dataset.Read(path)
+	if err != nil {
+		return err
+	}
+	labelled := 0
+	for _, c := range cases {
+		if c.Label != "" {
+			labelled++
+		}
+	}
+	return a.result(map[string]any{"cases": cases, "labelled": labelled}, func(w io.Writer) {
+		fmt.Fprintf(w, "cases       %d, %d of them with a label\n", len(cases), labelled)
+		for i, c := range cases {
+			if i == 5 {
+				fmt.Fprintf(w, "            ... and %d more\n", len(cases)-i)
+				break
+			}
+			fmt.Fprintf(w, "            %s: %s %s\n", c.ID, strings.Join(c.Images, ", "), c.Label)
+		}
+	})
 }

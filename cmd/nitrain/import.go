@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/nitrain/nitrain/convert"
+	"github.com/nitrain/nitrain/onnx"
+	"github.com/nitrain/nitrain/onnx/ort"
+	"github.com/nitrain/nitrain/predict"
+	"github.com/spf13/cobra"
+)
+
+// importFlags are the flags of import.
+type importFlags struct {
+	out, spec, report string
+	trusted           bool
+}
+
+// importReport is what import tells about a model.
+type importReport struct {
+	Source   string             `json:"source"`
+	SHA256   string             `json:"sha256"` // of the source file
+	Output   string             `json:"output"`
+	Model    onnx.Description   `json:"model"`
+	Warnings []string           `json:"warnings"`
+	Parity   *convert.Deviation `json:"parity"`
+	Spec     bool               `json:"spec"`
+}
+
+func (a *app) importModel() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import SRC.onnx -o MODEL.onnx",
+		Short: "Take in a model: check that it trains, attach its Spec",
+		Long: `Reads the model, builds its training graph, compares it with onnxruntime on random input, attaches the Spec that says how
+images become its input (docs/spec.md), and says what the exporter did to the weights. "--spec guess" drafts a Spec from the
+shapes alone: edit it before you rely on it.
+
+` + exitHelp,
+		Example: `  nitrain import unet.onnx --spec spec.json -o model.onnx
+  nitrain import unet.onnx --spec guess -o model.onnx --report report.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.out == "" {
+				return usageError{errors.New("want a file to write: -o MODEL.onnx")}
+			}
+			return a.runImport(cmd.Context(), args[0], f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.out, "output", "o", "", "ONNX `FILE` to write")
+	flags.StringVar(&f.spec, "spec", "", "`FILE.json` with the Spec, or guess (default: the model's own)")
+	flags.StringVar(&f.report, "report", "", "also write the report to a JSON `FILE`")
+	flags.BoolVar(&f.trusted, "trust", false, "open the model without trying it in a child process first")
+	return cmd
+}
+
+func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
+	m, err := onnx.ReadFile(src)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := structure(m); err != nil {
+		return fmt.Errorf("%s: %w", src, err)
+	}
+	g, err := convert.Import(m, convert.ImportOptions{})
+	if err != nil {
+		return fmt.Errorf("%s: %w", src, err)
+	}
+	parity, err := a.parity(ctx, g, src, f.trusted)
+	if err != nil {
+		return fmt.Errorf("%s: %w", src, err)
+	}
+	report := importReport{Source: src, Output: f.out, Model: onnx.Describe(m), Warnings: append(m.Warnings(), g.Warnings()...), Parity: parity}
+	if report.SHA256, err = digest(src); err != nil {
+		return err
+	}
+	if report.Spec, err = attachSpec(m, f.spec, src, report.SHA256); err != nil {
+		return err
+	}
+	if !report.Spec {
+		report.Warnings = append(report.Warnings, "the model carries no Spec: predict and finetune will want one (--spec FILE.json or --spec guess)")
+	}
+	if err := onnx.WriteFile(f.out, m); err != nil {
+		return err
+	}
+	if f.report != "" {
+		raw, err := json.MarshalIndent(report, "", " ")
+		if err != nil {
+			return err
+		}
+		if err := writeWhole(f.report, append(raw, '\n')); err != nil {
+			return err
+		}
+	}
+	return a.result(report, func(w io.Writer) {
+		printModel(w, report.Model)
+		fmt.Fprintf(w, "parity      %.2g of the largest value, against onnxruntime on random input\n", float64(parity.MaxRel))
+		for _, warning := range report.Warnings {
+			fmt.Fprintf(w, "warning     %s\n", warning)
+		}
+		fmt.Fprintf(w, "%s -> %s\n", src, f.out)
+	})
+}
+
+// structureError lists what breaks the rules of ONNX.
+type structureError struct{ violations []onnx.Violation }
+
+func (e *structureError) Error() string {
+	text := fmt.Sprintf("model breaks %d rules of ONNX", len(e.violations))
+	for _, v := range e.violations {
+		text += "\n  " + v.String()
+	}
+	return text
+}
+
+func structure(m *onnx.Model) error {
+	var broken []onnx.Violation
+	for _, v := range onnx.Check(m) {
+		if !v.Warning {
+			broken = append(broken, v)
+		}
+	}
+	if len(broken) > 0 {
+		return &structureError{broken}
+	}
+	return nil
+}
+
+// parity compares the training graph with onnxruntime. A model that fails is not written.
+func (a *app) parity(ctx context.Context, g *convert.Graph, src string, trusted bool) (*convert.Deviation, error) {
+	b, err := a.backend()
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	session, err := ort.Open(src, ort.Options{Threads: a.threads, Untrusted: !trusted})
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	return g.Parity(ctx, b, session, a.seed)
+}
+
+// attachSpec puts the Spec that the flag names into the model; it reports whether the model has one then.
+func attachSpec(m *onnx.Model, flag, src, sha string) (bool, error) {
+	var spec predict.Spec
+	var err error
+	switch flag {
+	case "":
+		spec, err = predict.ReadSpec(m)
+		if errors.Is(err, predict.ErrNoSpec) {
+			return false, nil
+		}
+	case "guess":
+		spec, err = predict.Guess(m.Inputs(), m.Outputs())
+	default:
+		spec, err = readSpecFile(flag)
+	}
+	if err != nil {
+		return false, err
+	}
+	if spec.Provenance == nil {
+		spec.Provenance = &predict.Provenance{Source: filepath.Base(src), SHA256: sha, Tool: "nitrain " + version}
+	}
+	return true, predict.WriteSpec(m, spec)
+}
+
+func digest(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
