@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 // commands lists every command in the order of the help.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
-		a.finetune(), a.export(),
+		a.importModel(), a.check(), a.finetune(), a.export(),
 		a.predict(), a.evaluate(),
 		a.info(), a.view(), a.transform(),
 		a.setup(), a.doctor(),
