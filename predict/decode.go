@@ -19,12 +19,11 @@ func (p *Predictor) segment(ctx context.Context, in *Prepared, s *scores, r Requ
 	}
 	out := &Prediction{Spec: &p.spec}
 	var err error
-	switch pickFirst := p.spec.Decode.restore() == RestoreLabels || reindexed(d.from, d.to); {
-	case pickFirst:
+	if p.spec.Decode.restore() == RestoreLabels || reindexed(d.from, d.to) {
 		if out.Labels, err = d.pickAndMove(ctx); err == nil && r.Probabilities {
 			_, out.Probabilities, err = d.moveAndPick(ctx, true)
 		}
-	default:
+	} else {
 		out.Labels, out.Probabilities, err = d.moveAndPick(ctx, r.Probabilities)
 	}
 	if err != nil {

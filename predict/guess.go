@@ -63,14 +63,14 @@ func guessTile(s Spec, spatial []int) *Tile {
 		return nil
 	}
 	fixed := make([]int, len(spatial))
-	any := false
+	found := false
 	for i, n := range spatial {
 		if n > 0 {
-			fixed[i], any = n, true
+			fixed[i], found = n, true
 		}
 	}
 	size, err := s.Input.Layout.Size(fixed)
-	if err != nil || !any {
+	if err != nil || !found {
 		return nil
 	}
 	return &Tile{Size: size, Overlap: Overlap{0.5, 0.5, 0.5}, Blend: patch.Gaussian}

@@ -89,6 +89,9 @@ func (p *Predictor) PredictWith(ctx context.Context, im *imageio.Image, r Reques
 // PredictPrepared predicts from an image that [Predictor.Prepare] made, so that a caller who predicts
 // several times prepares once.
 func (p *Predictor) PredictPrepared(ctx context.Context, in *Prepared, r Request) (*Prediction, error) {
+	if r.Mirror && (p.spec.Tile == nil || len(p.spec.Tile.Mirror) == 0) {
+		return nil, errors.New("predict: mirroring was asked for, but the Spec's tile.mirror names no axis")
+	}
 	s, err := p.scores(ctx, in.Image, r)
 	if err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func (p *Predictor) Prepare(images ...*imageio.Image) (*Prepared, error) {
 // Apply is [Predictor.Prepare], for who has no model to run.
 func (s *Spec) Apply(images ...*imageio.Image) (*Prepared, error) {
 	if len(images) == 0 {
-		return nil, &ImageError{What: "no image"}
+		return nil, &ImageError{What: "want an image, got none"}
 	}
 	for _, im := range images {
 		if err := im.Validate(); err != nil {

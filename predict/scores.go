@@ -115,6 +115,7 @@ func accumulate(high, sum, block []float32, first bool) {
 func (a *activated) channel(c int, dst []float32) {
 	a.read(c, dst)
 	switch a.kind {
+	case None:
 	case Softmax:
 		for i, v := range dst {
 			dst[i] = exp(v-a.high[i]) * a.inverse[i]

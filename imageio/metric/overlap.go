@@ -7,6 +7,7 @@
 package metric
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -114,7 +115,7 @@ func oneGrid(prediction, truth *imageio.Image) error {
 		return fmt.Errorf("metric: prediction has %v voxels, truth %v", prediction.Grid.Size, truth.Grid.Size)
 	}
 	if !prediction.Grid.Same(truth.Grid, gridTolerance) {
-		return fmt.Errorf("metric: prediction and truth have the same size but lie in different places")
+		return errors.New("metric: prediction and truth have the same size but lie in different places")
 	}
 	return nil
 }
