@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -64,11 +66,11 @@ func setup(ctx context.Context, o SetupOptions, a artifact, methods []method) (I
 		o.Home = home
 	}
 	if err := os.MkdirAll(a.folder(o.Home), 0o755); err != nil {
-		return Installed{}, fmt.Errorf("native: setup: %w", err)
+		return Installed{}, homeError(o.Home, err)
 	}
 	unlock, err := lock(ctx, o)
 	if err != nil {
-		return Installed{}, fmt.Errorf("native: setup: %w", err)
+		return Installed{}, homeError(o.Home, err)
 	}
 	defer unlock()
 	done := Installed{Library: ONNXRuntime, Version: Version, Path: a.path(o.Home)}
@@ -88,6 +90,9 @@ func (a artifact) try(ctx context.Context, o SetupOptions, methods []method, don
 		digest, err := a.from(ctx, m, filepath.Join(downloads, m.folder), o)
 		if ctx.Err() != nil {
 			return done, fmt.Errorf("native: setup: %w", context.Cause(ctx))
+		}
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, fs.ErrPermission) {
+			return done, homeError(o.Home, err)
 		}
 		if err != nil {
 			o.Progress(m.name + ": " + firstLine(err.Error()))
@@ -115,7 +120,7 @@ func (a artifact) from(ctx context.Context, m method, downloads string, o SetupO
 		}
 	}
 	if err := m.fetch(ctx, downloads, o.Progress); err != nil {
-		return "", err
+		return "", errors.Join(err, os.RemoveAll(m.finished(downloads))) // RemoveAll("") does nothing
 	}
 	got := m.finished(downloads)
 	if got == "" {
@@ -203,6 +208,20 @@ func sweep(folder string) {
 	for _, path := range left {
 		_ = os.Remove(path) // one that stays is only untidy
 	}
+}
+
+// homeError is the error of a home folder that cannot be written; other causes pass through.
+func homeError(home string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		hint = "make room for 60 MB, or set NITRAIN_HOME to a folder on another disk"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
+		hint = "set NITRAIN_HOME to a folder that nitrain may write to"
+	default:
+		return fmt.Errorf("native: setup: %w", err)
+	}
+	return &Error{Library: "setup", Path: home, Problem: "cannot be written", Err: unwrapPath(err), hint: hint}
 }
 
 // refusedError is the error of a machine on which no method worked.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -301,6 +302,25 @@ func TestSetupsTakeTurns(t *testing.T) {
 	installed(t, a, home)
 	if count, err := os.ReadFile(filepath.Join(here, "count")); err != nil || string(count) != "x\n" {
 		t.Errorf("want one download, got %q, %v", count, err)
+	}
+}
+
+func TestSetupSaysWhereItCannotWrite(t *testing.T) {
+	a := testArtifact()
+	file := filepath.Join(t.TempDir(), "file")
+	put(t, nil, file)
+	_, err := setup(t.Context(), SetupOptions{Home: filepath.Join(file, "home")}, a, a.methods())
+	if !strings.Contains(hintOf(err), "NITRAIN_HOME") {
+		t.Errorf("want a hint, got %v (%s)", err, hintOf(err))
+	}
+	full := &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+	if err := homeError("home", errors.Join(full)); !strings.Contains(hintOf(err), "make room") {
+		t.Errorf("want a hint, got %v (%s)", err, hintOf(err))
+	}
+	filling := method{name: "m", folder: "m", done: "x", fetch: func(context.Context, string, func(string)) error { return full }}
+	got, err := setup(t.Context(), SetupOptions{Home: t.TempDir()}, a, []method{filling, filling})
+	if len(got.Refused) != 0 || !strings.Contains(hintOf(err), "make room") {
+		t.Errorf("want a full disk to end the setup, got %v, %v", got, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -62,7 +63,7 @@ func describeShape(shape []int, names []string) string {
 	for i, d := range shape {
 		switch {
 		case d >= 0:
-			parts[i] = fmt.Sprint(d)
+			parts[i] = strconv.Itoa(d)
 		case i < len(names) && names[i] != "":
 			parts[i] = names[i]
 		default:
@@ -75,7 +76,7 @@ func describeShape(shape []int, names []string) string {
 func namesOf(infos []onnx.ValueInfo) string {
 	var names []string
 	for _, v := range infos {
-		names = append(names, fmt.Sprintf("%q", v.Name))
+		names = append(names, strconv.Quote(v.Name))
 	}
 	if len(names) == 0 {
 		return "it has none"

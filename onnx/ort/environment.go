@@ -3,6 +3,7 @@
 package ort
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -15,7 +16,7 @@ import (
 
 // environment is onnxruntime's one environment per process. It is loaded at the first use and never unloaded:
 // the library's threads outlive sessions, and the training engine may use the same library.
-var environment struct {
+var environment struct { //nolint:gochecknoglobals // the C library has one per process
 	sync.Mutex
 	library string // the path that was loaded, "" before
 }
@@ -99,7 +100,7 @@ func plain(err error) error {
 		"Platform-specific initialization failed: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
-	return fmt.Errorf("%s", s)
+	return errors.New(s)
 }
 
 // sourceLine matches the place in onnxruntime's source, "/onnxruntime_src/x.cc:1 void f(int) const [with T = int] ".

@@ -20,7 +20,7 @@ import (
 const probeVariable = "NITRAIN_ORT_PROBE"
 
 // probeReady is set once ProbeMain has run: only then does a child of this program know what to do.
-var probeReady atomic.Bool
+var probeReady atomic.Bool //nolint:gochecknoglobals // a fact about the process
 
 // request is what a child process is asked to do.
 type request struct {
@@ -65,8 +65,8 @@ func ProbeMain() {
 		answer.Memory = outOfMemory(answer.Error)
 	}
 	line, _ := json.Marshal(answer) // a struct of strings
-	fmt.Println(string(line))
-	os.Exit(0)
+	_, _ = os.Stdout.Write(append(line, '\n'))
+	os.Exit(0) //nolint:forbidigo // the child process has answered; the program's main must not run in it
 }
 
 func serveProbe(req request) error {
@@ -97,7 +97,7 @@ func serveProbe(req request) error {
 // endWithParent ends the process when its standard input closes, which is when the parent has gone.
 func endWithParent() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	os.Exit(1)
+	os.Exit(1) //nolint:forbidigo // nobody is left to answer
 }
 
 func probe(ctx context.Context, src source, o Options) error {
