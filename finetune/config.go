@@ -16,7 +16,7 @@ import (
 // Config says how to train. [Defaults] is a start that suits few scans; a zero field means what its comment
 // says. The JSON form has the keys of the command line's flags and refuses unknown ones.
 type Config struct {
-	// Steps is the number of optimizer steps; 0 follows from Epochs, else from Order, else is 300.
+	// Steps is the number of optimizer steps; 0 follows from Epochs, else from Order, else is 300; see NoSteps.
 	Steps int `json:"steps,omitempty"`
 	// Epochs is the number of passes over the training cases, an alternative to Steps.
 	Epochs int `json:"epochs,omitempty"`
@@ -76,6 +76,9 @@ type Config struct {
 	// at each use; results do not depend on it.
 	CacheBytes int64 `json:"cache-bytes,omitempty"`
 }
+
+// NoSteps as Config.Steps makes a run that only validates: its weights are the source's, bit for bit.
+const NoSteps = -1
 
 // The choices that a Config names. Their text is that of the command line.
 type (

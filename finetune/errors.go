@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -13,6 +14,20 @@ func (e *ConfigError) Error() string { return "finetune: " + strings.Join(e.Faul
 
 func (e *ConfigError) add(format string, args ...any) {
 	e.Faults = append(e.Faults, fmt.Sprintf(format, args...))
+}
+
+// from0 refuses negative and infinite numbers.
+func (e *ConfigError) from0(name string, v float64) {
+	if !(v >= 0) || math.IsInf(v, 0) {
+		e.add("%s: want a finite number from 0, got %g", name, v)
+	}
+}
+
+// share refuses what is not between 0 and 1.
+func (e *ConfigError) share(name string, v float64) {
+	if !(v >= 0 && v <= 1) {
+		e.add("%s: want 0 to 1, got %g", name, v)
+	}
 }
 
 // err returns e when it has faults.

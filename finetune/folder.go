@@ -94,7 +94,7 @@ func (t *Trainer) Record(folder, name string) (err error) {
 	if err := d.WriteJSON(record.Run, info); err != nil {
 		return err
 	}
-	t.path, t.source.path = folder, filepath.Join(folder, sourceFile)
+	t.path, t.source.path, t.source.name = folder, filepath.Join(folder, sourceFile), name
 	return t.tell(Event{Kind: Started, Steps: t.plan.Steps}, "interrupted", true)
 }
 

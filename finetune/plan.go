@@ -1,7 +1,6 @@
 package finetune
 
 import (
-	"math"
 	"slices"
 
 	"github.com/nitrain/nitrain/imageio/dataset"
@@ -65,18 +64,29 @@ func (p *plan) fillSteps(e *ConfigError) {
 	if p.Accumulate == 0 {
 		p.Accumulate = 1
 	}
-	for name, v := range map[string]int{"steps": p.Steps, "epochs": p.Epochs, "batch": p.Batch, "accumulate": p.Accumulate,
-		"warmup": p.Warmup, "validate-every": p.ValidateEvery, "early-stop": p.EarlyStop} {
-		if v < 0 {
-			e.add("%s: want at least 0, got %d", name, v)
-			return
+	before := len(e.Faults)
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"epochs", p.Epochs}, {"batch", p.Batch}, {"accumulate", p.Accumulate}, {"warmup", p.Warmup},
+		{"validate-every", p.ValidateEvery}, {"early-stop", p.EarlyStop}} {
+		if f.value < 0 {
+			e.add("%s: want at least 0, got %d", f.name, f.value)
 		}
+	}
+	if p.Steps < NoSteps {
+		e.add("steps: want at least 0, got %d", p.Steps)
+	}
+	if len(e.Faults) > before {
+		return
 	}
 	if p.Steps > 0 && p.Epochs > 0 {
 		e.add("want steps or epochs, got both")
 	}
 	perStep := p.Batch * p.Accumulate
 	switch {
+	case p.Steps == NoSteps:
+		p.Steps = 0
 	case p.Steps > 0:
 	case p.Epochs > 0:
 		p.Steps = (p.Epochs*p.cases + perStep - 1) / perStep
@@ -85,7 +95,7 @@ func (p *plan) fillSteps(e *ConfigError) {
 	default:
 		p.Steps = 300
 	}
-	if p.Warmup >= p.Steps {
+	if p.Steps > 0 && p.Warmup >= p.Steps {
 		e.add("warmup: want fewer than the %d steps, got %d", p.Steps, p.Warmup)
 	}
 }
@@ -169,16 +179,11 @@ func choose[T ~string](e *ConfigError, name string, value *T, otherwise T, choic
 }
 
 func (p *plan) checkNumbers(e *ConfigError) {
-	for name, v := range map[string]float64{"lr": p.Rate, "weight-decay": p.WeightDecay, "clip": p.Clip} {
-		if !(v >= 0) || math.IsInf(v, 0) {
-			e.add("%s: want a finite number from 0, got %g", name, v)
-		}
-	}
-	for name, v := range map[string]float64{"foreground": p.Foreground, "momentum": p.Momentum, "label-smoothing": p.LossOptions.LabelSmoothing} {
-		if !(v >= 0 && v <= 1) {
-			e.add("%s: want 0 to 1, got %g", name, v)
-		}
-	}
+	e.from0("lr", p.Rate)
+	e.from0("weight-decay", p.WeightDecay)
+	e.from0("clip", p.Clip)
+	e.share("foreground", p.Foreground)
+	e.share("momentum", p.Momentum)
 	if p.Momentum != 0 && p.Optimizer != SGD {
 		e.add("momentum goes with sgd, not with %s", p.Optimizer)
 	}
@@ -186,18 +191,16 @@ func (p *plan) checkNumbers(e *ConfigError) {
 
 func (p *plan) checkLoss(e *ConfigError) {
 	o := p.LossOptions
-	for name, v := range map[string]float64{"smooth-nr": o.SmoothNum, "smooth-dr": o.SmoothDen, "dice-weight": o.DiceWeight, "ce-weight": o.CEWeight} {
-		if !(v >= 0) || math.IsInf(v, 0) {
-			e.add("loss options: %s: want a finite number from 0, got %g", name, v)
-		}
-	}
+	e.from0("loss options: smooth-nr", o.SmoothNum)
+	e.from0("loss options: smooth-dr", o.SmoothDen)
+	e.from0("loss options: dice-weight", o.DiceWeight)
+	e.from0("loss options: ce-weight", o.CEWeight)
+	e.share("loss options: label-smoothing", o.LabelSmoothing)
 	if n := p.channels(); o.Weights != nil && len(o.Weights) != n {
 		e.add("loss options: weights: want one for each of the %d channels, got %d", n, len(o.Weights))
 	}
 	for _, w := range o.Weights {
-		if !(w >= 0) || math.IsInf(w, 0) {
-			e.add("loss options: weights: want finite numbers from 0, got %g", w)
-		}
+		e.from0("loss options: weights", w)
 	}
 }
 

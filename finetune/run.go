@@ -20,13 +20,16 @@ func (t *Trainer) Run(ctx context.Context, on func(Event)) error {
 		on = func(Event) {}
 	}
 	t.started, t.first, t.saved = time.Now(), t.state.Step, time.Now()
-	if t.state.Finished {
+	if n := len(t.history); t.state.Finished && n > 0 && t.history[n-1].Kind == Finished {
 		return nil
 	}
 	if err := t.open(); err != nil {
 		return err
 	}
-	err := t.loop(ctx, on)
+	var err error
+	if !t.state.Finished {
+		err = t.loop(ctx, on)
+	}
 	switch {
 	case err == nil:
 		err = t.finish(on)
@@ -108,7 +111,7 @@ func (t *Trainer) emit(e Event, on func(Event)) error {
 	if done := t.state.Step - t.first; done > 0 {
 		e.Left = session.Seconds() / float64(done) * float64(t.plan.Steps-t.state.Step)
 	}
-	t.history = append(t.history, e)
+	t.history = appendEvent(t.history, e)
 	if t.dir != nil {
 		if err := t.dir.Append(e); err != nil {
 			return err

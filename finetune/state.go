@@ -181,10 +181,19 @@ func readParams(path, name string) (map[string]*onnx.Tensor, error) {
 func upTo(events []Event, step int) []Event {
 	var out []Event
 	for _, e := range events {
-		if e.Kind == Resumed || e.Kind == Started {
-			out = slices.DeleteFunc(out, func(o Event) bool { return o.Step > e.Step })
-		}
-		out = append(out, e)
+		out = appendEvent(out, e)
 	}
 	return slices.DeleteFunc(out, func(o Event) bool { return o.Step > step })
+}
+
+// appendEvent adds an event. It takes back what the event says is done anew: later steps at a new session,
+// an earlier validation of the same step.
+func appendEvent(list []Event, e Event) []Event {
+	switch e.Kind {
+	case Started, Resumed:
+		list = slices.DeleteFunc(list, func(o Event) bool { return o.Step > e.Step })
+	case Validated:
+		list = slices.DeleteFunc(list, func(o Event) bool { return o.Kind == Validated && o.Step == e.Step })
+	}
+	return append(list, e)
 }
