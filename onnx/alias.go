@@ -52,7 +52,7 @@ func alias(p *Param) string {
 
 // slotAlias returns the name of a use: the name of an Identity before it, or the module of the node and what
 // its framework calls the role.
-func slotAlias(n *Node, r Role, value string, chain []*Node) string {
+func slotAlias(n *Node, r Role, chain []*Node) string {
 	if name := chainName(chain); strings.Contains(name, ".") {
 		return name
 	}

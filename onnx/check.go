@@ -39,7 +39,10 @@ func (v Violation) String() string {
 // 1.23) holds a model to, but for type inference; and two that onnxruntime adds: nodes that depend on
 // themselves, and outputs that nothing makes. Weights are not read; files of external data are looked at.
 func Check(m *Model) []Violation {
-	c := &checker{m: m}
+	c := &checker{m: m, local: map[string]*Function{}}
+	for _, f := range m.Functions {
+		c.local[functionID(f.Domain, f.Name, f.Overload)] = f
+	}
 	table, err := readSchemas()
 	if err != nil {
 		c.add(Violation{Field: "operator table", Want: "a readable table", Got: err.Error()})
@@ -55,6 +58,7 @@ func Check(m *Model) []Violation {
 type checker struct {
 	m     *Model
 	table *schemas
+	local map[string]*Function // the model's own functions
 	found []Violation
 }
 
@@ -111,22 +115,18 @@ func (c *checker) opsets(list []Opset) map[string]int {
 }
 
 func (c *checker) functions() {
-	local := map[string]*Function{}
 	for _, f := range c.m.Functions {
 		id := functionID(f.Domain, f.Name, f.Overload)
 		scope := "function " + id
-		if local[id] != nil {
+		if c.local[id] != f {
 			c.bad(scope, "name", "one function of a name", "two")
 		}
-		local[id] = f
 		if f.Name == "" {
 			c.bad(scope, "name", "a name", "none")
 		}
 		c.function(f, scope)
-	}
-	for id, f := range local {
-		if callsItself(f, id, local, map[string]bool{}) {
-			c.bad("function "+id, "nodes", "no recursion", "a call of itself")
+		if callsItself(f, id, c.local, map[string]bool{}) {
+			c.bad(scope, "nodes", "no recursion", "a call of itself")
 		}
 	}
 }

@@ -104,12 +104,10 @@ func emptyScalars(a *Attr) uint32 {
 
 // operator compares the node with the standard, or with the model's own function.
 func (c *checker) operator(n *Node, at Violation, opsets map[string]int) {
-	for _, f := range c.m.Functions {
-		if functionID(f.Domain, f.Name, f.Overload) == functionID(n.Domain, n.OpType, n.Overload) {
-			c.counts(len(n.Inputs), 0, len(f.Inputs), "inputs", at)
-			c.counts(len(n.Outputs), 0, len(f.Outputs), "outputs", at)
-			return
-		}
+	if f := c.local[functionID(n.Domain, n.OpType, n.Overload)]; f != nil {
+		c.counts(len(n.Inputs), 0, len(f.Inputs), "inputs", at)
+		c.counts(len(n.Outputs), 0, len(f.Outputs), "outputs", at)
+		return
 	}
 	opset, ok := opsets[standard(n.Domain)]
 	if !ok {

@@ -38,11 +38,12 @@ type wiring struct {
 	inputs  map[string]bool
 	outputs map[string]bool
 	inner   map[string]bool // values that subgraphs use
+	place   map[*Node]int
 }
 
 func newWiring(g *Graph) *wiring {
 	w := &wiring{g: g, uses: map[string][]use{}, maker: map[string]*Node{}, stored: map[string]*Tensor{},
-		inputs: map[string]bool{}, outputs: map[string]bool{}, inner: map[string]bool{}}
+		inputs: map[string]bool{}, outputs: map[string]bool{}, inner: map[string]bool{}, place: make(map[*Node]int, len(g.Nodes))}
 	for _, v := range g.Inputs {
 		w.inputs[v.Name] = true
 	}
@@ -52,7 +53,8 @@ func newWiring(g *Graph) *wiring {
 	for _, i := range g.Initializers {
 		w.stored[i.Name] = i.Tensor
 	}
-	for _, n := range g.Nodes {
+	for i, n := range g.Nodes {
+		w.place[n] = i
 		for k, in := range n.Inputs {
 			w.uses[in] = append(w.uses[in], use{n, k})
 		}
@@ -84,7 +86,7 @@ func passes(n *Node) bool {
 // origin follows a value back through nodes that pass values on. It returns the name of the stored tensor
 // and the nodes from it to the value; ok is false when the value is computed.
 func (w *wiring) origin(value string) (name string, chain []*Node, ok bool) {
-	for range len(w.g.Nodes) + 1 {
+	for range longChain {
 		if _, ok := w.stored[value]; ok {
 			slices.Reverse(chain)
 			return value, chain, true
@@ -105,14 +107,19 @@ func (w *wiring) constant(value string) bool {
 	return ok
 }
 
+// longChain is more nodes between a stored tensor and its use than any exporter writes.
+const longChain = 64
+
 // slots returns the uses that a stored tensor reaches, in the order of the graph.
 func (w *wiring) slots(name string, t *Tensor) []Slot {
 	var out []Slot
+	seen := map[string]bool{}
 	var walk func(value string, chain []*Node)
 	walk = func(value string, chain []*Node) {
-		if len(chain) > 16 {
+		if seen[value] || len(chain) > longChain {
 			return
 		}
+		seen[value] = true
 		for _, u := range w.uses[value] {
 			if passes(u.node) && u.input == 0 {
 				for _, o := range u.node.Outputs {
@@ -122,15 +129,11 @@ func (w *wiring) slots(name string, t *Tensor) []Slot {
 			}
 			role, reason := w.role(u, t)
 			out = append(out, Slot{Node: u.node, Input: u.input, Role: role, Chain: chain, Reason: reason,
-				Alias: slotAlias(u.node, role, value, chain)})
+				Alias: slotAlias(u.node, role, chain)})
 		}
 	}
 	walk(name, nil)
-	index := make(map[*Node]int, len(w.g.Nodes))
-	for i, n := range w.g.Nodes {
-		index[n] = i
-	}
-	slices.SortStableFunc(out, func(a, b Slot) int { return cmp.Compare(index[a.Node], index[b.Node]) })
+	slices.SortStableFunc(out, func(a, b Slot) int { return cmp.Compare(w.place[a.Node], w.place[b.Node]) })
 	return out
 }
 

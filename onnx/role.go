@@ -127,7 +127,7 @@ func (w *wiring) product(value string) bool {
 
 // nearInput reports whether a value is an input of the graph, but for arithmetic with constants.
 func (w *wiring) nearInput(value string) bool {
-	for range len(w.g.Nodes) + 1 {
+	for range longChain {
 		if w.inputs[value] {
 			return true
 		}

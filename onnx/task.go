@@ -80,7 +80,7 @@ func inputChannels(g *Graph) int {
 
 // activation returns what a value ends with, through nodes that keep the numbers.
 func (w *wiring) activation(value string) string {
-	for range len(w.g.Nodes) + 1 {
+	for range longChain {
 		n := w.maker[value]
 		if n == nil {
 			return ""
