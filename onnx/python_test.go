@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nitrain/nitrain/internal/shared"
@@ -94,4 +95,49 @@ func TestPythonAcceptsEdits(t *testing.T) {
 	if out, err := exec.Command(py, args...).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// TestPythonChecker compares Check with the ONNX project's own checker on the table of violations: both
+// refuse a model or both accept it.
+func TestPythonChecker(t *testing.T) {
+	py := python(t)
+	dir := t.TempDir()
+	args := []string{"-c", "import sys, onnx\nfor p in sys.argv[1:]:\n    try:\n        onnx.checker.check_model(p); print('ok')\n    except Exception as e: print('bad', str(e).replace('\\n', ' '))"}
+	var names []string
+	bad := map[string]bool{}
+	for name, c := range violations() {
+		m := sound()
+		c.damage(m)
+		path := filepath.Join(dir, name+".onnx")
+		if err := onnx.WriteFile(path, m); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range onnx.Check(m) {
+			bad[name] = bad[name] || !v.Warning
+		}
+		names, args = append(names, name), append(args, path)
+	}
+	out, err := exec.Command(py, args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	for i, name := range names {
+		refused := lines[i] != "ok"
+		if why := differs(name); refused != bad[name] && why == "" {
+			t.Errorf("%s: Check refuses: %v; Python: %s", name, bad[name], lines[i])
+		}
+	}
+}
+
+// differs says why the two checkers judge a case differently.
+func differs(name string) string {
+	return map[string]string{
+		"deprecated":    "a warning here: onnxruntime still runs it in older opsets",
+		"order":         "a warning here: Sort repairs it",
+		"opset twice":   "the empty domain and ai.onnx are the same",
+		"unknown opset": "onnxruntime refuses an opset that it does not know",
+		"function":      "Python's checker does not look into functions that nothing calls",
+		"reference":     "Python's checker takes a reference outside of functions for a value",
+	}[name]
 }

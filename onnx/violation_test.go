@@ -28,12 +28,15 @@ func branch(n *onnx.Node) *onnx.Graph {
 	return &onnx.Graph{Name: "branch", Nodes: []*onnx.Node{n}, Outputs: []onnx.ValueInfo{{Name: n.Outputs[0]}}}
 }
 
-func TestViolations(t *testing.T) {
+// violation is a damage to the sound model and what Check says then: parts of its lines, one for each.
+type violation struct {
+	damage func(m *onnx.Model)
+	want   []string
+}
+
+func violations() map[string]violation {
 	node := func(m *onnx.Model) *onnx.Node { return m.Graph().Nodes[1] }
-	cases := map[string]struct {
-		damage func(m *onnx.Model)
-		want   []string // parts of the lines, one for each violation
-	}{
+	return map[string]violation{
 		"none":          {func(*onnx.Model) {}, nil},
 		"ir version":    {func(m *onnx.Model) { m.IRVersion = 99 }, []string{"ir_version: want 1 to 14, got 99"}},
 		"no opset":      {func(m *onnx.Model) { m.Opsets = nil }, []string{"opset_import: want at least one", `Relu "a": domain`, `Conv "b": domain`}},
@@ -95,7 +98,10 @@ func TestViolations(t *testing.T) {
 				Nodes: []*onnx.Node{{OpType: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b"}}}}}
 		}, []string{"want no recursion"}},
 	}
-	for name, c := range cases {
+}
+
+func TestViolations(t *testing.T) {
+	for name, c := range violations() {
 		m := sound()
 		c.damage(m)
 		for _, how := range []string{"in memory", "read back"} {
