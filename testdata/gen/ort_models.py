@@ -1,7 +1,7 @@
 """Writes the small models of onnx/ort/testdata.
 
 Usage: python ort_models.py ../../onnx/ort/testdata
-Made with Python 3.11, onnx 1.23.2, numpy 2.3.5. Values are chosen so that every result is exact and can be
+Made with the versions of requirements.txt. Values are chosen so that every result is exact and can be
 worked out by hand; the tests do.
 """
 import os
