@@ -140,7 +140,7 @@ func (m *model) execute(ctx context.Context, images []*imageio.Image, size [3]in
 	}
 	out, err := m.run.Run(ctx, map[string]*onnx.Tensor{m.input.Name: in})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("predict: run on an input of %v: %w", in.Shape(), err)
 	}
 	t := out[m.output]
 	if t == nil {

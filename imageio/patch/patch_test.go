@@ -190,6 +190,15 @@ func TestForegroundDraws(t *testing.T) {
 	if centred < 1006-112 || centred > 1006+112 {
 		t.Errorf("%d of %d boxes are around the foreground", centred, draws)
 	}
+	two := imageio.New(label.Grid, 2, imageio.Label)
+	copy(two.Channel(1), label.Data)
+	f.Ratio = 1
+	if b, err := f.Draw(first, two); err != nil || b.Start != [3]int{14, 5, -1} {
+		t.Errorf("foreground in the second channel: %v %v", b, err)
+	}
+	if _, err := f.Draw(first, imageio.New(label.Grid, 1, imageio.Label)); err != nil {
+		t.Errorf("no foreground: %v", err)
+	}
 	if _, err := (patch.Foreground{Ratio: 2}).Draw(first, label); err == nil {
 		t.Error("ratio 2: no error")
 	}
@@ -233,6 +242,20 @@ func BenchmarkPack(b *testing.B) {
 	b.SetBytes(4 << 24)
 	for b.Loop() {
 		patch.XYZ.Pack(dst, src, size)
+	}
+}
+
+func BenchmarkDraw(b *testing.B) {
+	label := imageio.New(imageio.Grid{Size: [3]int{256, 256, 256}, Affine: imageio.Identity()}, 1, imageio.Label)
+	for i := range label.Data {
+		label.Data[i] = float32(i % 1000 / 999)
+	}
+	f := patch.Foreground{Size: [3]int{96, 96, 96}, Ratio: 1}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for b.Loop() {
+		if _, err := f.Draw(rng, label); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -56,33 +56,37 @@ func (f Foreground) Draw(rng *rand.Rand, label *imageio.Image) (Box, error) {
 
 // foregroundVoxel returns the voxel that stands at the given part, 0 to 1, of all that are not background.
 func foregroundVoxel(label *imageio.Image, part float64) ([3]int, bool) {
-	n := label.Grid.Len()
+	mask := label.Channel(0)
+	if label.Channels > 1 {
+		mask = largest(label)
+	}
 	count := 0
-	for i := range n {
-		if isForeground(label, i, n) {
+	for _, v := range mask {
+		if v > 0 {
 			count++
 		}
 	}
-	if count == 0 {
-		return [3]int{}, false
-	}
 	want := min(int(part*float64(count)), count-1)
-	i := -1
-	for want >= 0 {
-		i++
-		if isForeground(label, i, n) {
-			want--
+	for i, v := range mask {
+		if v <= 0 {
+			continue
 		}
+		if want == 0 {
+			nx, ny := label.Grid.Size[0], label.Grid.Size[1]
+			return [3]int{i % nx, i / nx % ny, i / (nx * ny)}, true
+		}
+		want--
 	}
-	nx, ny := label.Grid.Size[0], label.Grid.Size[1]
-	return [3]int{i % nx, i / nx % ny, i / (nx * ny)}, true
+	return [3]int{}, false
 }
 
-func isForeground(label *imageio.Image, i, n int) bool {
-	for c := range label.Channels {
-		if label.Data[i+c*n] > 0 {
-			return true
+// largest returns each voxel's largest channel.
+func largest(im *imageio.Image) []float32 {
+	out := make([]float32, im.Grid.Len())
+	for c := range im.Channels {
+		for i, v := range im.Channel(c) {
+			out[i] = max(out[i], v)
 		}
 	}
-	return false
+	return out
 }
