@@ -3,6 +3,9 @@ package onnx
 import "github.com/nitrain/nitrain/onnx/internal/pb"
 
 func (e *encoder) model(m *Model) (*pb.Message, error) {
+	if err := m.intact(); err != nil {
+		return nil, err
+	}
 	old := &Model{}
 	rec := map[int][]pb.Record{}
 	if m.from.known() {

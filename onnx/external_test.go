@@ -249,3 +249,82 @@ func read(t *testing.T, path string) []byte {
 	}
 	return b
 }
+
+// TestExternalGrows replaces an external tensor by a larger one: it goes to the end of the new data file, and
+// its offset, length and checksum are written anew.
+func TestExternalGrows(t *testing.T) {
+	dir := t.TempDir()
+	data := []byte("0123456789abcdefXXXX")
+	if err := os.WriteFile(filepath.Join(dir, "w.bin"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.ReadFile(externalModel(t, dir, "location", "w.bin", "offset", "0", "length", "16", "checksum", "0000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.ReplaceInitializer("w", must(onnx.FromFloat32([]int{2, 3}, []float32{1, 2, 3, 4, 5, 6}))); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "n.onnx")
+	if err := onnx.WriteFile(path, m); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, path+".data"); !bytes.HasPrefix(got, data) || len(got) != 4096+24 {
+		t.Errorf("want the old data and 24 bytes at 4096, got %d bytes", len(got))
+	}
+	for _, s := range []string{"n.onnx.data", "4096", "24"} {
+		if !bytes.Contains(read(t, path), []byte(s)) {
+			t.Errorf("the model does not say %q", s)
+		}
+	}
+	back, err := onnx.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	w, _ := back.Initializer("w")
+	if v, err := w.Float32(); err != nil || !cmp.Equal(v, []float32{1, 2, 3, 4, 5, 6}) {
+		t.Errorf("got %v, %v", v, err)
+	}
+}
+
+// TestEncodeTakesExternalIn makes one message of a model with external data.
+func TestEncodeTakesExternalIn(t *testing.T) {
+	m := model(t, "box_external_data")
+	back := again(t, m)
+	for i, was := range m.Graph().Initializers {
+		now := back.Graph().Initializers[i]
+		a, err := was.Tensor.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := now.Tensor.Bytes(); err != nil || !bytes.Equal(a, b) || now.Name != was.Name {
+			t.Errorf("%s differs: %v", was.Name, err)
+		}
+	}
+	for _, p := range onnx.Params(back) {
+		if p.External {
+			t.Errorf("%s is still external", p.Name)
+		}
+	}
+}
+
+// TestSourceWrittenTo refuses to copy from a file that was written to after it was read.
+func TestSourceWrittenTo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := onnx.WriteFile(path, sound()); err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := os.WriteFile(path, []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := onnx.WriteFile(path+"2", m); !errors.Is(err, onnx.ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/nitrain/nitrain/onnx/internal/pb"
@@ -26,6 +27,7 @@ type Model struct {
 
 	from     origin
 	file     *os.File
+	seen     fs.FileInfo // of file, when it was read
 	external *externalFiles
 }
 

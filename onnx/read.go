@@ -25,7 +25,6 @@ func ReadFile(path string) (*Model, error) {
 		f.Close()
 		return nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}
-	m.file = f
 	return m, nil
 }
 
@@ -37,7 +36,31 @@ func readOpen(f *os.File, path string) (*Model, error) {
 	if !st.Mode().IsRegular() {
 		return nil, errors.New("want a regular file")
 	}
-	return read(f, st.Size(), &externalFiles{dir: filepath.Dir(path)})
+	m, err := read(f, st.Size(), &externalFiles{dir: filepath.Dir(path)})
+	if err != nil {
+		return nil, err
+	}
+	m.file, m.seen = f, st
+	return m, nil
+}
+
+// ErrChanged is wrapped by the error for a model whose file was written to after it was read.
+var ErrChanged = errors.New("the file of the model changed after it was read")
+
+// intact returns an error when the file that m was read from was written to since. A file that another one
+// replaced by renaming is still whole.
+func (m *Model) intact() error {
+	if m.file == nil {
+		return nil
+	}
+	st, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() != m.seen.Size() || !st.ModTime().Equal(m.seen.ModTime()) {
+		return ErrChanged
+	}
+	return nil
 }
 
 // Read reads a model from the first size bytes of r, which must stay readable as long as the Model lives.

@@ -1,4 +1,3 @@
-// Package onnx holds the ONNX model and its tensors and moves them in and out of files; it runs nothing.
 package onnx
 
 import "context"
