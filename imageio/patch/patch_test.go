@@ -274,3 +274,33 @@ func BenchmarkStitch(b *testing.B) {
 		}
 	}
 }
+
+// A label of one voxel is drawn as often as one of a thousand.
+func TestForegroundBalancesLabels(t *testing.T) {
+	label := imageio.New(imageio.Grid{Size: [3]int{40, 10, 10}, Affine: imageio.Identity()}, 1, imageio.Label)
+	for i := range label.Data {
+		if i%40 < 10 {
+			label.Data[i] = 1
+		}
+	}
+	label.Data[label.Grid.Index(35, 5, 5)] = 3
+	rng := rand.New(rand.NewPCG(7, 8))
+	small := 0
+	const draws = 1000
+	for range draws {
+		b, err := patch.Foreground{Size: [3]int{1, 1, 1}, Ratio: 1}.Draw(rng, label)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch v := label.At(b.Start[0], b.Start[1], b.Start[2], 0); v {
+		case 3:
+			small++
+		case 1:
+		default:
+			t.Fatalf("box %v is around label %g", b, v)
+		}
+	}
+	if small < 420 || small > 580 { // 5 standard deviations around half
+		t.Errorf("%d of %d boxes are around the small label", small, draws)
+	}
+}

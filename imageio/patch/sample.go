@@ -2,13 +2,16 @@ package patch
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/nitrain/nitrain/imageio"
 )
 
-// Foreground draws training boxes: with probability Ratio around a random voxel whose label is not 0,
-// otherwise anywhere. Boxes are moved to fit the image, as MONAI's RandCropByPosNegLabel does.
+// Foreground draws training boxes: with probability Ratio around a random voxel of a label that is drawn
+// among those that occur in the image, so that small structures are seen as often as large ones (nnU-Net's
+// rule), otherwise anywhere. Boxes are moved to fit the image, as MONAI's RandCropByPosNegLabel does.
 type Foreground struct {
 	Size  [3]int  // voxels along x, y and z; 0: the whole axis
 	Ratio float64 // 0 to 1
@@ -54,39 +57,33 @@ func (f Foreground) Draw(rng *rand.Rand, label *imageio.Image) (Box, error) {
 	return b, nil
 }
 
-// foregroundVoxel returns the voxel that stands at the given part, 0 to 1, of all that are not background.
-func foregroundVoxel(label *imageio.Image, part float64) ([3]int, bool) {
-	mask := label.Channel(0)
-	if label.Channels > 1 {
-		mask = largest(label)
-	}
-	count := 0
-	for _, v := range mask {
+// foregroundVoxel splits pick, 0 to 1, into a choice among the labels that occur and one among the voxels of
+// that label.
+func foregroundVoxel(label *imageio.Image, pick float64) ([3]int, bool) {
+	voxels := map[float32]int{}
+	for _, v := range label.Data {
 		if v > 0 {
-			count++
+			voxels[v]++
 		}
 	}
-	want := min(int(part*float64(count)), count-1)
-	for i, v := range mask {
-		if v <= 0 {
+	values := slices.Sorted(maps.Keys(voxels))
+	pick *= float64(len(values))
+	class := min(int(pick), len(values)-1)
+	if class < 0 {
+		return [3]int{}, false
+	}
+	value := values[class]
+	want := min(int((pick-float64(class))*float64(voxels[value])), voxels[value]-1)
+	for i, v := range label.Data {
+		if v != value {
 			continue
 		}
 		if want == 0 {
+			i %= label.Grid.Len()
 			nx, ny := label.Grid.Size[0], label.Grid.Size[1]
 			return [3]int{i % nx, i / nx % ny, i / (nx * ny)}, true
 		}
 		want--
 	}
 	return [3]int{}, false
-}
-
-// largest returns each voxel's largest channel.
-func largest(im *imageio.Image) []float32 {
-	out := make([]float32, im.Grid.Len())
-	for c := range im.Channels {
-		for i, v := range im.Channel(c) {
-			out[i] = max(out[i], v)
-		}
-	}
-	return out
 }
