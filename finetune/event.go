@@ -22,7 +22,9 @@ type Event struct {
 	// Elapsed is the time spent on the run, Left the expected rest of it, both in seconds.
 	Elapsed float64 `json:"elapsed"`
 	Left    float64 `json:"left"`
-	// Text is a message for people: what is trained, why the run stopped.
+	// Settings are those of the run, defaults filled in; a started event has them.
+	Settings [][2]string `json:"settings,omitempty"`
+	// Text is a message for people: why the run stopped.
 	Text string `json:"text,omitempty"`
 }
 

@@ -213,14 +213,6 @@ func (t *Trainer) resumeHint() string {
 	return "continue with --resume " + t.path
 }
 
-func (t *Trainer) announce() string {
-	var lines []string
-	for _, s := range t.Settings() {
-		lines = append(lines, s[0]+": "+s[1])
-	}
-	return strings.Join(lines, "\n")
-}
-
 // Folder is a run on the disk, running or not.
 type Folder struct {
 	Path string

@@ -3,14 +3,18 @@ package finetune
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/nitrain/nitrain/convert"
 )
 
 // TestLosses compares values and gradients with MONAI's and PyTorch's, computed in float64. Ours are
@@ -30,9 +34,18 @@ func TestLosses(t *testing.T) {
 		}
 	}
 	readRef(t, "testdata/ref/losses.json", &ref)
-	backend := oracle(t)
-	for _, c := range ref.Cases {
-		t.Run(fmt.Sprintf("%s %s %s sigmoid=%v", c.Input, c.Loss, c.Options, c.Sigmoid), func(t *testing.T) {
+	backends := map[string]compute.Backend{"go": oracle(t)}
+	if b, err := convert.NewBackend(convert.BackendOptions{}); err == nil {
+		t.Cleanup(b.Close)
+		backends[b.Name()] = b.Compute()
+	} else {
+		t.Logf("only the reference engine is compared: %v", err)
+	}
+	for i := range len(ref.Cases) * len(backends) {
+		names := slices.Sorted(maps.Keys(backends))
+		c, name := ref.Cases[i/len(backends)], names[i%len(backends)]
+		t.Run(fmt.Sprintf("%s %s %s %s sigmoid=%v", name, c.Input, c.Loss, c.Options, c.Sigmoid), func(t *testing.T) {
+			backend := backends[name]
 			o, err := ParseLossOptions(c.Options)
 			if err != nil {
 				t.Fatal(err)

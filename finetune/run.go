@@ -36,17 +36,17 @@ func (t *Trainer) Run(ctx context.Context, on func(Event)) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		err = t.interrupted(err, on)
 	default:
-		err = errors.Join(err, t.failed(err, on))
+		err = errors.Join(t.withHint(err), t.failed(err, on))
 	}
 	return errors.Join(err, t.close())
 }
 
 func (t *Trainer) loop(ctx context.Context, on func(Event)) error {
-	kind := Started
+	first := Event{Kind: Started, Settings: t.Settings()}
 	if t.state.Step > 0 {
-		kind = Resumed
+		first = Event{Kind: Resumed}
 	}
-	if err := t.emit(Event{Kind: kind, Text: t.announce()}, on); err != nil {
+	if err := t.emit(first, on); err != nil {
 		return err
 	}
 	loading, stop := context.WithCancel(ctx)
@@ -149,6 +149,15 @@ func (t *Trainer) interrupted(why error, on func(Event)) error {
 // failed records why a run could not go on; the last checkpoint stays.
 func (t *Trainer) failed(why error, on func(Event)) error {
 	return t.conclude(Event{Kind: Failed, Text: why.Error()}, "failed", on)
+}
+
+// withHint says how to go on after an error that says nothing about that itself.
+func (t *Trainer) withHint(err error) error {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" || t.path == "" {
+		return err
+	}
+	return &hinted{err, "when the cause is gone, " + t.resumeHint()}
 }
 
 // conclude records the last event of a session and rewrites what is derived from the events.
