@@ -7,16 +7,18 @@ import (
 // sourceName reports whether a name is one that a source framework gave, not one that an exporter made up.
 func sourceName(name string) bool {
 	switch {
-	case name == "", strings.Contains(name, "::"), strings.HasPrefix(name, "/"), strings.ContainsAny(name, ":"):
+	case name == "", strings.Contains(name, "::"), strings.HasPrefix(name, "/"), strings.Contains(name, ":"):
 		return false
 	case strings.Contains(name, "const_fold_opt"), strings.HasPrefix(name, "_"):
 		return false
 	case numbered(name, "val_"), numbered(name, "Constant_"), numbered(name, ""), numbered(name, "Identity_"):
 		return false
 	}
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	return last != name || !strings.ContainsAny(last, "/")
+	return true
 }
+
+// dotted reports whether a name is the path of a parameter in a module tree: model.0.norm.weight.
+func dotted(name string) bool { return sourceName(name) && strings.Contains(name, ".") }
 
 // numbered reports whether a name is the prefix and digits.
 func numbered(name, prefix string) bool {
@@ -24,10 +26,10 @@ func numbered(name, prefix string) bool {
 	return ok && rest != "" && strings.Trim(rest, "0123456789") == ""
 }
 
-// chainName returns the value of a chain that has a source name: the alias that TorchScript gave a merged tensor.
+// chainName returns the value of a chain that has a parameter's name: the alias that TorchScript gave a merged tensor.
 func chainName(chain []*Node) string {
 	for i := len(chain) - 1; i >= 0; i-- {
-		if o := chain[i].Output(0); sourceName(o) {
+		if o := chain[i].Output(0); dotted(o) {
 			return o
 		}
 	}
@@ -39,7 +41,7 @@ func alias(p *Param) string {
 	if conv, ok := strings.CutSuffix(p.Name, ".weight_bias"); ok && sourceName(p.Name) { // torch folds a norm
 		return conv + ".bias"
 	}
-	if sourceName(p.Name) && strings.Contains(p.Name, ".") {
+	if dotted(p.Name) {
 		return p.Name
 	}
 	for _, s := range p.Slots {
@@ -53,7 +55,7 @@ func alias(p *Param) string {
 // slotAlias returns the name of a use: the name of an Identity before it, or the module of the node and what
 // its framework calls the role.
 func slotAlias(n *Node, r Role, chain []*Node) string {
-	if name := chainName(chain); strings.Contains(name, ".") {
+	if name := chainName(chain); name != "" {
 		return name
 	}
 	suffix := suffix(r)

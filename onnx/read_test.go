@@ -8,14 +8,18 @@ import (
 	"github.com/nitrain/nitrain/onnx"
 )
 
-// models returns the paths of the shared exports and of their truth files.
+// models returns the paths of the shared exports, of their truth files, and of the community's models.
 func models(t testing.TB) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(shared.Dir(t), "models", "*", "*.onnx"))
 	if err != nil || len(paths) == 0 {
 		t.Skipf("no models in the shared folder: %v", err)
 	}
-	return paths
+	real, err := filepath.Glob(filepath.Join(shared.Dir(t), "real", "models", "*.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(paths, real...)
 }
 
 func TestReadShared(t *testing.T) {

@@ -76,7 +76,7 @@ func (w *wiring) withoutAffine(n *Node) bool {
 			continue
 		}
 		name, chain, ok := w.origin(n.Input(k))
-		if !ok || sourceName(name) || sourceName(chainName(chain)) {
+		if !ok || dotted(name) || chainName(chain) != "" {
 			return false
 		}
 		if v, ok := uniform(w.stored[name]); !ok || v != want {
