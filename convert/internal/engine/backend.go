@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"runtime"
+	"sync"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 )
@@ -10,6 +13,7 @@ import (
 type backend struct {
 	compute.Backend
 	session session
+	freeing sync.Mutex // held while buffers and executables are freed
 }
 
 // A session is how a backend's library is told what GoMLX has no words for.
@@ -23,7 +27,7 @@ type session interface {
 }
 
 // decorate repairs inner.
-func decorate(inner compute.Backend, s session) *backend { return &backend{inner, s} }
+func decorate(inner compute.Backend, s session) *backend { return &backend{Backend: inner, session: s} }
 
 // Name tells the repaired backend from the bare one.
 func (b *backend) Name() string { return "nitrain-" + b.Backend.Name() }
@@ -65,16 +69,29 @@ func (b *backend) wrap(inner compute.Buffer) compute.Buffer {
 	if inner == nil {
 		return nil
 	}
-	return &buffer{inner, b}
+	outer := &buffer{inner, b}
+	runtime.AddCleanup(outer, func(inner compute.Buffer) { _ = b.release(inner.Finalize) }, inner)
+	return outer
 }
 
-// buffer is an inner buffer that names the decorated backend as its owner.
+// release frees memory of the inner backend, which does not expect that from two threads at once.
+func (b *backend) release(free func() error) error {
+	b.freeing.Lock()
+	defer b.freeing.Unlock()
+	return free()
+}
+
+// buffer is an inner buffer that names the decorated backend as its owner. Its memory is freed with it: the inner one's
+// would stay, were Finalize forgotten. The garbage collector does not see that memory and comes late; callers that make
+// many arrays finalize them.
 type buffer struct {
 	compute.Buffer
 	backend *backend
 }
 
 func (b *buffer) Backend() compute.Backend { return b.backend }
+
+func (b *buffer) Finalize() error { return b.backend.release(b.Buffer.Finalize) }
 
 func (b *buffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) {
 	inner, err := b.Buffer.CopyToDevice(device)
@@ -119,6 +136,10 @@ type executable struct {
 	backend *backend
 }
 
+func (e *executable) Finalize() {
+	_ = e.backend.release(func() error { e.Executable.Finalize(); return nil })
+}
+
 // Execute passes the donation flags on, so that a donated buffer's memory is reused by the inner backend.
 func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
 	inner := make([]compute.Buffer, len(inputs))
@@ -131,6 +152,7 @@ func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device comp
 	var outputs []compute.Buffer
 	var err error
 	e.backend.session.run(func() { outputs, err = e.Executable.Execute(inner, donate, device) })
+	runtime.KeepAlive(inputs)
 	for i, out := range outputs {
 		outputs[i] = e.backend.wrap(out)
 	}

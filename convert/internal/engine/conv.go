@@ -6,29 +6,47 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// ConvGeneral supports what ONNX's Conv lacks: dilated inputs, which gradients of strided convolutions are, by
-// stuffing zeros between the elements; and batch groups, one convolution each. Most others go to kernels of our own.
+// ConvGeneral supports what ONNX's Conv lacks: dilated inputs, which gradients of strided convolutions are, and batch
+// groups, one convolution each. Most others go to kernels of our own.
 func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, pads [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (compute.Value, error) {
-	if batchGroups > 1 {
-		return f.batchGroups(input, kernel, axes, strides, pads, inputDilations, kernelDilations, batchGroups)
+	d := len(axes.InputSpatial)
+	c := convGeneral{
+		input: input, kernel: kernel, axes: axes, pads: orPads(pads, d), groups: max(1, channelGroups),
+		strides: or(strides, d, 1), inputDilations: or(inputDilations, d, 1), kernelDilations: or(kernelDilations, d, 1),
 	}
-	input, err := f.undilated(input, axes.InputSpatial, inputDilations)
+	var y compute.Value
+	var err error
+	if batchGroups > 1 {
+		y, err = f.batchGroups(c, batchGroups)
+	} else {
+		y, err = f.conv(c)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("convolution: %w", err)
 	}
-	if y, err := f.direct(input, kernel, axes, strides, pads, kernelDilations, channelGroups); err != nil || y != nil {
-		return y, err
-	}
-	return f.Function.ConvGeneral(input, kernel, axes, strides, pads, nil, kernelDilations, channelGroups, 1)
+	return y, nil
 }
 
-// undilated returns the input with its dilation carried out.
-func (f *function) undilated(input compute.Value, spatial, dilations []int) (compute.Value, error) {
-	if !anyAbove(dilations, 1) {
-		return input, nil
+// conv records a convolution: input dilation is carried out first, one axis at a time.
+func (f *function) conv(c convGeneral) (compute.Value, error) {
+	for i, u := range c.inputDilations {
+		if u > 1 && c.strides[i] == 1 && c.kernelDilations[i] == 1 {
+			return f.phases(c, i)
+		}
+		if u > 1 {
+			return f.stuffed(c, i)
+		}
 	}
-	shape, err := f.Shape(input)
+	if y, err := f.direct(c); err != nil || y != nil {
+		return y, err
+	}
+	return f.Function.ConvGeneral(c.input, c.kernel, c.axes, c.strides, c.pads, nil, c.kernelDilations, c.groups, 1)
+}
+
+// stuffed puts the zeros of spatial axis i's dilation into the input.
+func (f *function) stuffed(c convGeneral, i int) (compute.Value, error) {
+	shape, err := f.Shape(c.input)
 	if err != nil {
 		return nil, err
 	}
@@ -36,33 +54,32 @@ func (f *function) undilated(input compute.Value, spatial, dilations []int) (com
 	if err != nil {
 		return nil, err
 	}
-	for i, axis := range spatial {
-		if input, err = f.stuff(input, zero, axis, dilations[i]-1); err != nil {
-			return nil, err
-		}
+	if c.input, err = f.stuff(c.input, zero, c.axes.InputSpatial[i], c.inputDilations[i]-1); err != nil {
+		return nil, err
 	}
-	return input, nil
+	c.inputDilations = append([]int{}, c.inputDilations...)
+	c.inputDilations[i] = 1
+	return f.conv(c)
 }
 
 // batchGroups convolves the n parts of the batch each with its own part of the kernel's output channels.
-func (f *function) batchGroups(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, pads [][2]int,
-	inputDilations, kernelDilations []int, n int) (compute.Value, error) {
-	inputs, err := f.split(input, axes.InputBatch, n)
+func (f *function) batchGroups(c convGeneral, n int) (compute.Value, error) {
+	inputs, err := f.split(c.input, c.axes.InputBatch, n)
 	if err != nil {
 		return nil, err
 	}
-	kernels, err := f.split(kernel, axes.KernelOutputChannels, n)
+	kernels, err := f.split(c.kernel, c.axes.KernelOutputChannels, n)
 	if err != nil {
 		return nil, err
 	}
 	parts := make([]compute.Value, n)
 	for i := range parts {
-		parts[i], err = f.ConvGeneral(inputs[i], kernels[i], axes, strides, pads, inputDilations, kernelDilations, 1, 1)
-		if err != nil {
+		c.input, c.kernel = inputs[i], kernels[i]
+		if parts[i], err = f.conv(c); err != nil {
 			return nil, err
 		}
 	}
-	return f.Concatenate(axes.OutputChannels, parts...)
+	return f.Concatenate(c.axes.OutputChannels, parts...)
 }
 
 // split cuts an axis into n equal parts.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapeinference"
 	"github.com/gomlx/compute/shapes"
 )
 
@@ -27,55 +26,53 @@ const maxTaps = 1024
 // GoMLX writes the gradient of the weights as a convolution whose kernel is the gradient of the output, as large as
 // the image, with batch and channels swapped. onnxruntime takes several times as long for it as for the forward pass;
 // it is told by a kernel larger than the result.
-func (f *function) direct(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, pads [][2]int,
-	dilations []int, groups int) (compute.Value, error) {
-	in, err := f.Shape(input)
+func (f *function) direct(g convGeneral) (compute.Value, error) {
+	in, err := f.Shape(g.input)
 	if err != nil {
 		return nil, err
 	}
-	k, err := f.Shape(kernel)
+	k, err := f.Shape(g.kernel)
 	if err != nil {
 		return nil, err
 	}
 	d := in.Rank() - 2
-	if groups > 1 || d < 1 || d > 3 || in.DType != dtypes.Float32 || in.IsDynamic() || k.IsDynamic() {
+	if g.groups > 1 || d < 1 || d > 3 || in.DType != dtypes.Float32 || in.IsDynamic() || k.IsDynamic() {
 		return nil, nil
 	}
-	strides, dilations, pads = or(strides, d, 1), or(dilations, d, 1), orPads(pads, d)
-	out, err := shapeinference.ConvGeneral(in, k, axes, strides, pads, nil, dilations, 1, 1)
+	out, err := f.outputShape(g)
 	if err != nil {
 		return nil, err
 	}
-	taps, to := pick(k, axes.KernelSpatial), pick(out, axes.OutputSpatial)
-	c := convolution{strides: strides, dilations: dilations, gradient: volume(taps) > volume(to)}
-	for _, p := range pads {
+	taps, to := pick(k, g.axes.KernelSpatial), pick(out, g.axes.OutputSpatial)
+	c := convolution{strides: g.strides, dilations: g.kernelDilations, gradient: volume(taps) > volume(to)}
+	for _, p := range g.pads {
 		c.before = append(c.before, p[0])
 	}
 	if c.gradient {
 		taps, to = to, taps
-		c.strides, c.dilations = dilations, strides
+		c.strides, c.dilations = c.dilations, c.strides
 	}
 	if n := volume(taps); n > maxTaps || n == 1 && !c.gradient || in.Size() == 0 || out.Size() == 0 || k.Size() == 0 {
 		return nil, nil
 	}
-	return f.arranged(c, input, kernel, axes, taps, to)
+	return f.arranged(c, g, taps, to)
 }
 
-// arranged lays the operands of c out as its kernel wants them, records it, and lays the result out as axes say.
-func (f *function) arranged(c convolution, input, kernel compute.Value, axes compute.ConvolveAxesConfig, taps, to []int) (compute.Value, error) {
-	first, second := axes.InputBatch, axes.InputChannels
-	of, from := axes.KernelOutputChannels, axes.KernelInputChannels
-	put := []int{axes.OutputBatch, axes.OutputChannels}
+// arranged lays the operands of g out as the kernel of c wants them, records it, and lays the result out as g's axes say.
+func (f *function) arranged(c convolution, g convGeneral, taps, to []int) (compute.Value, error) {
+	first, second := g.axes.InputBatch, g.axes.InputChannels
+	of, from := g.axes.KernelOutputChannels, g.axes.KernelInputChannels
+	put := []int{g.axes.OutputBatch, g.axes.OutputChannels}
 	if c.gradient {
 		first, second, of, from = second, first, from, of
 		put[0], put[1] = put[1], put[0]
 	}
 	var a, b shapes.Shape
 	var err error
-	if c.a, a, err = f.arrange(input, append([]int{first, second}, axes.InputSpatial...)); err != nil {
+	if c.a, a, err = f.arrange(g.input, append([]int{first, second}, g.axes.InputSpatial...)); err != nil {
 		return nil, err
 	}
-	if c.b, b, err = f.arrange(kernel, append([]int{of, from}, axes.KernelSpatial...)); err != nil {
+	if c.b, b, err = f.arrange(g.kernel, append([]int{of, from}, g.axes.KernelSpatial...)); err != nil {
 		return nil, err
 	}
 	c.x = a.Dimensions
@@ -90,7 +87,7 @@ func (f *function) arranged(c convolution, input, kernel compute.Value, axes com
 	if err != nil || value == nil {
 		return nil, err
 	}
-	value, _, err = f.arrange(value, inverse(append(put, axes.OutputSpatial...)))
+	value, _, err = f.arrange(value, inverse(append(put, g.axes.OutputSpatial...)))
 	return value, err
 }
 

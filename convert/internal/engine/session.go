@@ -44,7 +44,8 @@ func interpose() (kernels bool) {
 	return C.nitrain_kernels() != 0
 }
 
-// create runs fn, which creates a session, with the settings in force.
+// create runs fn, which creates a session, with the settings in force. onnxruntime leaves the thread of a process's
+// first session flushing denormals; Go's threads are not to.
 func (s settings) create(fn func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -53,6 +54,7 @@ func (s settings) create(fn func()) {
 	*c = C.nitrain_settings{threads: C.int(s.threads), spin: flag(s.spin), kernels: flag(s.kernels)}
 	C.nitrain_set(c)
 	defer C.nitrain_set(nil)
+	defer C.nitrain_restore(C.nitrain_flush())
 	fn()
 }
 

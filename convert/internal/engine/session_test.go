@@ -112,6 +112,24 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestForgottenBuffers runs without finalizing anything: the collector's cleanups bound the memory.
+func TestForgottenBuffers(t *testing.T) {
+	exec := MustNewExec(repaired(t), func(x *Node) *Node { return MulScalar(x, 2) })
+	defer exec.Finalize()
+	data := make([]float32, 1<<18)
+	early := 0
+	for i := range 300 {
+		exec.MustExec(tensors.FromFlatDataAndDimensions(data, len(data)))
+		runtime.GC()
+		if i == 50 {
+			early = resident(t)
+		}
+	}
+	if late := resident(t); late > early+16<<10 {
+		t.Errorf("want about %d KiB after 300 runs, got %d KiB", early, late)
+	}
+}
+
 // resident returns the process's memory in KiB.
 func resident(t *testing.T) int {
 	t.Helper()
