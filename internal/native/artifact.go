@@ -40,10 +40,12 @@ func machine() string { return runtime.GOOS + "/" + runtime.GOARCH }
 // package. That of the release archive is not known: its library is accepted when it equals one of the two.
 func artifactFor(machine string) (artifact, error) {
 	if machine != "linux/amd64" {
-		return artifact{}, &Error{Library: ONNXRuntime,
+		return artifact{}, &Error{
+			Library: ONNXRuntime,
 			Problem: fmt.Sprintf("no digest is known for %s, want linux/amd64", machine),
 			hint: fmt.Sprintf("get onnxruntime %s for this machine yourself and set %s to the path of its shared library",
-				Version, LibraryVariable)}
+				Version, LibraryVariable),
+		}
 	}
 	return artifact{
 		file: "libonnxruntime.so." + Version,

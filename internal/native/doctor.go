@@ -56,16 +56,20 @@ type Missing struct {
 // Doctor examines this machine. load loads the onnxruntime library at a path and returns its version and
 // execution providers; it is ort.Library.
 func Doctor(load func(path string) (version string, providers []string, err error)) Report {
-	r := Report{OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Cgo: cgo, CPU: examineCPU(),
-		Memory: examineMemory(), Missing: []Missing{}}
+	r := Report{
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Cgo: cgo, CPU: examineCPU(),
+		Memory: examineMemory(), Missing: []Missing{},
+	}
 	home, err := Home()
 	if err != nil {
 		r.miss("home folder", err, "export NITRAIN_HOME=FOLDER")
 	}
 	r.Home = home
 	if !cgo {
-		r.Missing = append(r.Missing, Missing{Part: "cgo", Why: "this program was built without it and cannot load native libraries",
-			Command: "CGO_ENABLED=1 go build ./cmd/nitrain"})
+		r.Missing = append(r.Missing, Missing{
+			Part: "cgo", Why: "this program was built without it and cannot load native libraries",
+			Command: "CGO_ENABLED=1 go build ./cmd/nitrain",
+		})
 	}
 	r.examineRuntime(load)
 	return r
@@ -102,8 +106,10 @@ func (r *Report) examineRuntime(load func(string) (string, []string, error)) {
 		return
 	}
 	if _, err := os.Stat("/dev/nvidiactl"); err == nil && cgo && !strings.Contains(strings.Join(o.Providers, " "), "cuda") {
-		r.Missing = append(r.Missing, Missing{Part: "CUDA provider", Why: "there is an NVIDIA device, but this onnxruntime cannot use it",
-			Command: "export " + LibraryVariable + "=PATH of a GPU build of onnxruntime " + Version})
+		r.Missing = append(r.Missing, Missing{
+			Part: "CUDA provider", Why: "there is an NVIDIA device, but this onnxruntime cannot use it",
+			Command: "export " + LibraryVariable + "=PATH of a GPU build of onnxruntime " + Version,
+		})
 	}
 }
 

@@ -43,7 +43,8 @@ func (a artifact) methods() []method {
 // pip downloads the wheel for CPython 3.12, whatever Python runs pip: only the C library in it is used.
 func (a artifact) pip(command []string, seen map[string]bool) method {
 	name := strings.Join(command, " ")
-	return method{name: name, folder: "wheel", done: "onnxruntime-*.whl", member: a.wheelLib,
+	return method{
+		name: name, folder: "wheel", done: "onnxruntime-*.whl", member: a.wheelLib,
 		fetch: func(ctx context.Context, dir string, _ func(string)) error {
 			who, err := output(ctx, dir, append(command, "--version")...)
 			if err != nil {
@@ -57,12 +58,14 @@ func (a artifact) pip(command []string, seen map[string]bool) method {
 				"--disable-pip-version-check", "--retries", "2", "--timeout", "30", "--dest", dir)
 			_, err = output(ctx, dir, append(append(args, a.tags...), a.wheel)...)
 			return err
-		}}
+		},
+	}
 }
 
 // uv unpacks the wheel into a folder: it has no command that only downloads.
 func (a artifact) uv() method {
-	return method{name: "uv", folder: "uv", done: "unpacked", member: a.wheelLib,
+	return method{
+		name: "uv", folder: "uv", done: "unpacked", member: a.wheelLib,
 		fetch: func(ctx context.Context, dir string, _ func(string)) error {
 			part := filepath.Join(dir, "part")
 			if err := os.RemoveAll(part); err != nil {
@@ -74,17 +77,20 @@ func (a artifact) uv() method {
 				return err
 			}
 			return os.Rename(part, filepath.Join(dir, "unpacked"))
-		}}
+		},
+	}
 }
 
 // npmPack downloads the npm package; its scripts do not run.
 func (a artifact) npmPack() method {
-	return method{name: "npm", folder: "npm", done: "onnxruntime-node-*.tgz", member: a.npmLib,
+	return method{
+		name: "npm", folder: "npm", done: "onnxruntime-node-*.tgz", member: a.npmLib,
 		fetch: func(ctx context.Context, dir string, say func(string)) error {
 			say("npm: the package has 100 MB")
 			_, err := output(ctx, dir, "npm", "pack", "--ignore-scripts", "--loglevel=error", a.npm)
 			return err
-		}}
+		},
+	}
 }
 
 // output runs a command in dir and returns what it printed. The error of a command that fails holds the last

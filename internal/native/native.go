@@ -52,8 +52,10 @@ func Home() (string, error) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", &Error{Library: "home folder", Problem: "this user has no cache folder", Err: err,
-			hint: "set NITRAIN_HOME to a folder that nitrain may write to"}
+		return "", &Error{
+			Library: "home folder", Problem: "this user has no cache folder", Err: err,
+			hint: "set NITRAIN_HOME to a folder that nitrain may write to",
+		}
 	}
 	return filepath.Join(cache, "nitrain"), nil
 }
@@ -101,8 +103,7 @@ func chosen(path string) (string, error) {
 
 // unwrapPath strips the operation and the path from an error of package os.
 func unwrapPath(err error) error {
-	var e *os.PathError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
 		return e.Err
 	}
 	return err

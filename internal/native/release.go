@@ -16,11 +16,13 @@ const maxDownload = 512 << 20
 
 // releaseArchive downloads the archive that the ONNX Runtime project publishes.
 func (a artifact) releaseArchive() method {
-	return method{name: "release archive", folder: "release", done: "onnxruntime.tgz", member: a.releaseLib,
+	return method{
+		name: "release archive", folder: "release", done: "onnxruntime.tgz", member: a.releaseLib,
 		fetch: func(ctx context.Context, dir string, _ func(string)) error {
 			client := &http.Client{CheckRedirect: onlyHTTPS, Transport: transport()}
 			return download(ctx, client, a.release, filepath.Join(dir, "onnxruntime.tgz"))
-		}}
+		},
+	}
 }
 
 func transport() http.RoundTripper {

@@ -139,7 +139,7 @@ func (a artifact) install(source, member, home string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already after the rename
 	h := sha256.New()
 	err = a.unpack(source, member, io.MultiWriter(tmp, h))
 	if err == nil {
@@ -230,9 +230,11 @@ func refusedError(refused []Refusal) error {
 	for _, r := range refused {
 		lines = append(lines, r.Method+": "+r.Problem)
 	}
-	return &Error{Library: ONNXRuntime, Problem: "no way to get it worked:\n  " + strings.Join(lines, "\n  "),
+	return &Error{
+		Library: ONNXRuntime, Problem: "no way to get it worked:\n  " + strings.Join(lines, "\n  "),
 		hint: fmt.Sprintf("install pip or npm, or download onnxruntime %s yourself and set %s to the path of its shared library",
-			Version, LibraryVariable)}
+			Version, LibraryVariable),
+	}
 }
 
 func firstLine(s string) string {

@@ -26,13 +26,15 @@ func library() []byte { return bytes.Repeat([]byte("library "), 1<<16) }
 
 func testArtifact() artifact {
 	sum := sha256.Sum256(library())
-	return artifact{file: "libtest.so", digests: []string{hex.EncodeToString(sum[:])}, maxSize: 1 << 20,
+	return artifact{
+		file: "libtest.so", digests: []string{hex.EncodeToString(sum[:])}, maxSize: 1 << 20,
 		wheel: "onnxruntime==" + Version, wheelLib: "capi/libtest.so", npm: "onnxruntime-node@" + Version,
-		npmLib: "package/libtest.so", releaseLib: "lib/libtest.so", release: "https://127.0.0.1:1/none.tgz"}
+		npmLib: "package/libtest.so", releaseLib: "lib/libtest.so", release: "https://127.0.0.1:1/none.tgz",
+	}
 }
 
-func wheel(t testing.TB, member string, content []byte) []byte {
-	t.Helper()
+func wheel(tb testing.TB, member string, content []byte) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, name := range []string{"other.txt", member} {
@@ -41,17 +43,17 @@ func wheel(t testing.TB, member string, content []byte) []byte {
 			_, err = w.Write(content)
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := z.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-func tgz(t testing.TB, headers []tar.Header, content []byte) []byte {
-	t.Helper()
+func tgz(tb testing.TB, headers []tar.Header, content []byte) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	g := gzip.NewWriter(&b)
 	w := tar.NewWriter(g)
@@ -65,62 +67,62 @@ func tgz(t testing.TB, headers []tar.Header, content []byte) []byte {
 			_, err = w.Write(content)
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := errors.Join(w.Close(), g.Close()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
 
 // machineWith makes PATH a folder with the given shell scripts. Each may use $HERE, where archives lie, and
 // cp, cat, sleep.
-func machineWith(t testing.TB, scripts map[string]string) (here string) {
-	t.Helper()
-	here = t.TempDir()
+func machineWith(tb testing.TB, scripts map[string]string) (here string) {
+	tb.Helper()
+	here = tb.TempDir()
 	for _, tool := range []string{"cp", "cat", "sleep", "touch", "sh", "mkdir", "head"} {
 		path, err := exec.LookPath(tool)
 		if err != nil {
-			t.Skipf("the fake pips are shell scripts and need %s", tool)
+			tb.Skipf("the fake pips are shell scripts and need %s", tool)
 		}
 		if err := os.Symlink(path, filepath.Join(here, tool)); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	for name, script := range scripts {
 		script = "#!" + filepath.Join(here, "sh") + "\nHERE=" + here + "\n" + script + "\n"
 		if err := os.WriteFile(filepath.Join(here, name), []byte(script), 0o755); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	t.Setenv("PATH", here)
+	tb.Setenv("PATH", here)
 	return here
 }
 
-func put(t testing.TB, content []byte, elem ...string) {
-	t.Helper()
+func put(tb testing.TB, content []byte, elem ...string) {
+	tb.Helper()
 	if err := os.WriteFile(filepath.Join(elem...), content, 0o644); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // installed fails the test unless exactly the intact library is there, and no unfinished file.
-func installed(t testing.TB, a artifact, home string) {
-	t.Helper()
+func installed(tb testing.TB, a artifact, home string) {
+	tb.Helper()
 	got, err := os.ReadFile(a.path(home))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if !bytes.Equal(got, library()) {
-		t.Fatalf("the installed library differs from the one in the archive")
+		tb.Fatalf("the installed library differs from the one in the archive")
 	}
 	left, _ := filepath.Glob(filepath.Join(a.folder(home), temporary))
 	if len(left) > 0 {
-		t.Fatalf("unfinished files are left: %v", left)
+		tb.Fatalf("unfinished files are left: %v", left)
 	}
 	if _, err := os.Stat(filepath.Join(home, "download", "onnxruntime-"+Version)); err == nil {
-		t.Fatal("the downloads are left")
+		tb.Fatal("the downloads are left")
 	}
 }
 
@@ -143,18 +145,35 @@ func TestSetupTriesEachWay(t *testing.T) {
 		refused []string // one text per refusal
 	}{
 		{"python3", map[string]string{"python3": copyPip}, good, "python3 -m pip", nil},
-		{"python3 without pip", map[string]string{"python3": `echo "No module named pip" >&2; exit 1`, "pip": copyPip}, good, "pip",
-			[]string{"No module named pip", "not found", "not found"}},
-		{"one pip twice", map[string]string{
-			"python3": `case "$*" in *--version*) echo same;; *) echo "no network" >&2; exit 1;; esac`,
-			"python":  `echo same`, "npm": `cp $HERE/p.tgz onnxruntime-node-1.tgz`}, good, "npm",
-			[]string{"no network", "same pip as above", "not found", "not found", "not found"}},
+		{
+			"python3 without pip",
+			map[string]string{"python3": `echo "No module named pip" >&2; exit 1`, "pip": copyPip},
+			good, "pip",
+			[]string{"No module named pip", "not found", "not found"},
+		},
+		{
+			"one pip twice",
+			map[string]string{
+				"python3": `case "$*" in *--version*) echo same;; *) echo "no network" >&2; exit 1;; esac`,
+				"python":  `echo same`, "npm": `cp $HERE/p.tgz onnxruntime-node-1.tgz`,
+			},
+			good, "npm",
+			[]string{"no network", "same pip as above", "not found", "not found", "not found"},
+		},
 		{"uv", map[string]string{"uv": `while [ $# -gt 0 ]; do case "$1" in --target) d="$2";; esac; shift; done
 			mkdir -p $d/capi; cp $HERE/lib $d/capi/libtest.so`}, good, "uv", []string{"not found", "not found", "not found", "not found"}},
-		{"wrong digest", map[string]string{"pip": copyPip, "npm": `cp $HERE/p.tgz onnxruntime-node-1.tgz`}, bad, "npm",
-			[]string{"not found", "not found", "not found", "is none of the known ones", "not found"}},
-		{"no archive", map[string]string{"python3": `exit 0`, "npm": `cp $HERE/p.tgz onnxruntime-node-1.tgz`}, bad, "npm",
-			[]string{"left no archive", "not found", "not found", "not found", "not found"}},
+		{
+			"wrong digest",
+			map[string]string{"pip": copyPip, "npm": `cp $HERE/p.tgz onnxruntime-node-1.tgz`},
+			bad, "npm",
+			[]string{"not found", "not found", "not found", "is none of the known ones", "not found"},
+		},
+		{
+			"no archive",
+			map[string]string{"python3": `exit 0`, "npm": `cp $HERE/p.tgz onnxruntime-node-1.tgz`},
+			bad, "npm",
+			[]string{"left no archive", "not found", "not found", "not found", "not found"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			here := machineWith(t, c.scripts)

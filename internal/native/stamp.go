@@ -46,7 +46,7 @@ func writeStamp(folder string, s stamp) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already after the rename
 	_, err = tmp.Write(append(raw, '\n'))
 	if cerr := tmp.Close(); err == nil {
 		err = cerr

@@ -108,6 +108,7 @@ func (a annex) bytes(outputs []onnx.ValueInfo) []byte {
 			from = added(i, "wide")
 		}
 		switch f := a.forms[i]; f {
+		case direct:
 		case widened:
 			g.message(12, tensorInfo(from, onnx.Float32, nil))
 		case flat, flatWiden:

@@ -50,8 +50,13 @@ func TestFits(t *testing.T) {
 		want, got []int
 		fits      bool
 	}{
-		{nil, []int{1, 2}, true}, {[]int{}, []int{}, true}, {[]int{}, []int{1}, false}, {[]int{-1, 2}, []int{7, 2}, true},
-		{[]int{-1, 2}, []int{7, 3}, false}, {[]int{-1}, []int{0}, true}, {[]int{1}, []int{1, 1}, false},
+		{nil, []int{1, 2}, true},
+		{[]int{}, []int{}, true},
+		{[]int{}, []int{1}, false},
+		{[]int{-1, 2}, []int{7, 2}, true},
+		{[]int{-1, 2}, []int{7, 3}, false},
+		{[]int{-1}, []int{0}, true},
+		{[]int{1}, []int{1, 1}, false},
 	} {
 		if got := fits(c.want, c.got); got != c.fits {
 			t.Errorf("%v, %v: want %v", c.want, c.got, c.fits)

@@ -69,8 +69,10 @@ func addCUDA(so *onnxruntime.SessionOptions, o Options) error {
 		err = errors.Join(err, cuda.Destroy())
 	}
 	if err != nil {
-		return &Error{Problem: fmt.Sprintf("provider %v", o.Provider), Err: plain(err),
-			hint: "set NITRAIN_ONNXRUNTIME to a GPU build of onnxruntime that has libonnxruntime_providers_cuda.so beside it"}
+		return &Error{
+			Problem: fmt.Sprintf("provider %v", o.Provider), Err: plain(err),
+			hint: "set NITRAIN_ONNXRUNTIME to a GPU build of onnxruntime that has libonnxruntime_providers_cuda.so beside it",
+		}
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/nitrain/nitrain/internal/native"
 	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"github.com/nitrain/nitrain/internal/native"
 )
 
 // environment is onnxruntime's one environment per process. It is loaded at the first use and never unloaded:
@@ -48,8 +49,10 @@ func load(library string) error {
 	onnxruntime.SetSharedLibraryPath(library)
 	err = guard(func() error { return onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()) })
 	if err != nil {
-		return &Error{Problem: "library " + library, Err: err,
-			hint: fmt.Sprintf("onnxruntime %s is wanted: run: nitrain setup", native.Version)}
+		return &Error{
+			Problem: "library " + library, Err: err,
+			hint: fmt.Sprintf("onnxruntime %s is wanted: run: nitrain setup", native.Version),
+		}
 	}
 	_ = onnxruntime.DisableTelemetry() // only some builds have it
 	environment.library = library
@@ -95,9 +98,11 @@ func plain(err error) error {
 	}
 	s := strings.Join(strings.Fields(err.Error()), " ")
 	s = sourceLine().ReplaceAllString(s, "")
-	for _, prefix := range []string{"Error creating C session from file: ", "Error creating C session: ",
+	for _, prefix := range []string{
+		"Error creating C session from file: ", "Error creating C session: ",
 		"Error loading temporary session: ", "Error creating temporary session: ", "Error running network: ",
-		"Platform-specific initialization failed: "} {
+		"Platform-specific initialization failed: ",
+	} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return errors.New(s)

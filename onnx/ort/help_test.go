@@ -12,79 +12,79 @@ import (
 )
 
 // openTest opens a model of testdata. The test is skipped where onnxruntime is not installed.
-func openTest(t testing.TB, name string, o Options) *Session {
-	t.Helper()
-	needLibrary(t)
+func openTest(tb testing.TB, name string, o Options) *Session {
+	tb.Helper()
+	needLibrary(tb)
 	s, err := Open("testdata/"+name+".onnx", o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s
 }
 
-func needLibrary(t testing.TB) {
-	t.Helper()
+func needLibrary(tb testing.TB) {
+	tb.Helper()
 	if _, err := native.Library(native.ONNXRuntime); err != nil {
-		t.Skipf("onnxruntime is not installed: %v (%s)", err, hintOf(err))
+		tb.Skipf("onnxruntime is not installed: %v (%s)", err, hintOf(err))
 	}
 }
 
-func floats(t testing.TB, shape []int, values ...float32) *onnx.Tensor {
-	t.Helper()
+func floats(tb testing.TB, shape []int, values ...float32) *onnx.Tensor {
+	tb.Helper()
 	x, err := onnx.FromFloat32(shape, values)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return x
 }
 
-func ints(t testing.TB, shape []int, values ...int64) *onnx.Tensor {
-	t.Helper()
+func ints(tb testing.TB, shape []int, values ...int64) *onnx.Tensor {
+	tb.Helper()
 	x, err := onnx.FromInt64(shape, values)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return x
 }
 
 // values returns the elements of a tensor as float32.
-func values(t testing.TB, x *onnx.Tensor) []float32 {
-	t.Helper()
+func values(tb testing.TB, x *onnx.Tensor) []float32 {
+	tb.Helper()
 	out, err := x.Float32()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }
 
-func run(t testing.TB, s *Session, inputs map[string]*onnx.Tensor) map[string]*onnx.Tensor {
-	t.Helper()
-	out, err := s.Run(t.Context(), inputs)
+func run(tb testing.TB, s *Session, inputs map[string]*onnx.Tensor) map[string]*onnx.Tensor {
+	tb.Helper()
+	out, err := s.Run(tb.Context(), inputs)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }
 
 // wantError fails the test unless err holds every text.
-func wantError(t testing.TB, err error, texts ...string) {
-	t.Helper()
+func wantError(tb testing.TB, err error, texts ...string) {
+	tb.Helper()
 	if err == nil {
-		t.Errorf("want an error with %q, got none", texts)
+		tb.Errorf("want an error with %q, got none", texts)
 		return
 	}
 	for _, text := range texts {
 		if !strings.Contains(err.Error(), text) {
-			t.Errorf("want %q in the error, got: %v", text, err)
+			tb.Errorf("want %q in the error, got: %v", text, err)
 		}
 	}
 	if strings.Contains(err.Error(), "\n") {
-		t.Errorf("want an error of one line, got: %v", err)
+		tb.Errorf("want an error of one line, got: %v", err)
 	}
 }
 

@@ -15,8 +15,10 @@ var _ onnx.Runner = (*Session)(nil)
 
 // errNoCgo is the answer of a program that was built without cgo.
 func errNoCgo() error {
-	return &Error{Problem: "this program was built without cgo and cannot load onnxruntime",
-		hint: "install a C compiler and build with CGO_ENABLED=1"}
+	return &Error{
+		Problem: "this program was built without cgo and cannot load onnxruntime",
+		hint:    "install a C compiler and build with CGO_ENABLED=1",
+	}
 }
 
 // Open fails: this program was built without cgo.

@@ -102,8 +102,10 @@ func endWithParent() {
 
 func probe(ctx context.Context, src source, o Options) error {
 	if !probeReady.Load() {
-		return &Error{Problem: src.name + ": an untrusted model is opened in a child process, which this program is not prepared for",
-			hint: "call ort.ProbeMain at the start of main"}
+		return &Error{
+			Problem: src.name + ": an untrusted model is opened in a child process, which this program is not prepared for",
+			hint:    "call ort.ProbeMain at the start of main",
+		}
 	}
 	if o.ProbeTimeout == 0 {
 		o.ProbeTimeout = time.Minute
@@ -122,8 +124,10 @@ func probe(ctx context.Context, src source, o Options) error {
 	case !ok && timeout.Err() != nil:
 		return fmt.Errorf("ort: %s: onnxruntime did not open the model within %v", src.name, o.ProbeTimeout)
 	case ok && answer.Memory || !ok && outOfMemory(string(stderr)):
-		return &Error{Problem: fmt.Sprintf("%s: onnxruntime wants more than %d MiB to open the model", src.name, o.ProbeMemory>>20),
-			hint: "if you trust the model, open it as a trusted one"}
+		return &Error{
+			Problem: fmt.Sprintf("%s: onnxruntime wants more than %d MiB to open the model", src.name, o.ProbeMemory>>20),
+			hint:    "if you trust the model, open it as a trusted one",
+		}
 	case ok:
 		return &Error{Problem: answer.Error, hint: answer.Hint}
 	default:

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/nitrain/nitrain/onnx"
 	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"github.com/nitrain/nitrain/onnx"
 )
 
 // Session is a model that onnxruntime has loaded. It may be shared by goroutines: Runs go on side by side.
@@ -65,7 +66,7 @@ func open(src source, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer so.Destroy()
+	defer func() { _ = so.Destroy() }() // fails only twice
 	s, err := newSession(src, o, so)
 	if err != nil {
 		return nil, fmt.Errorf("ort: %s: %w", src.name, err)
@@ -137,8 +138,10 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*onnx.Tensor) (map[
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil && s.limit > 0 && strings.Contains(err.Error(), "Available memory of"):
-		return nil, &Error{Problem: fmt.Sprintf("%s: run: it wants more than its limit of %d MiB", s.name, s.limit>>20), Err: err,
-			hint: "allow more memory, or give the model smaller pieces"}
+		return nil, &Error{
+			Problem: fmt.Sprintf("%s: run: it wants more than its limit of %d MiB", s.name, s.limit>>20), Err: err,
+			hint: "allow more memory, or give the model smaller pieces",
+		}
 	case err != nil:
 		return nil, fmt.Errorf("ort: %s: run: %w", s.name, err)
 	}
@@ -181,7 +184,7 @@ func (s *Session) call(ctx context.Context, in, out []onnxruntime.Value) error {
 	if err != nil {
 		return plain(err)
 	}
-	defer ro.Destroy()
+	defer func() { _ = ro.Destroy() }() // fails only twice
 	terminated := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(terminated)

@@ -25,7 +25,8 @@ func TestRun(t *testing.T) {
 	s := openTest(t, "sum", Options{Threads: 1, InterThreads: 2})
 	want := []onnx.ValueInfo{
 		{Name: "a", DType: onnx.Float32, Shape: []int{-1, 3}, Dims: []string{"batch", ""}},
-		{Name: "b", DType: onnx.Float32, Shape: []int{-1, 3}, Dims: []string{"batch", ""}}}
+		{Name: "b", DType: onnx.Float32, Shape: []int{-1, 3}, Dims: []string{"batch", ""}},
+	}
 	if got := s.Inputs(); !reflect.DeepEqual(got, want) {
 		t.Errorf("want inputs %+v, got %+v", want, got)
 	}
@@ -45,16 +46,18 @@ func TestRun(t *testing.T) {
 
 // everyType lists the element types that pass through a session.
 func everyType() []onnx.DType {
-	return []onnx.DType{onnx.Float32, onnx.Float64, onnx.Float16, onnx.BFloat16, onnx.Int8, onnx.Int16, onnx.Int32, onnx.Int64,
-		onnx.Uint8, onnx.Uint16, onnx.Uint32, onnx.Uint64, onnx.Bool}
+	return []onnx.DType{
+		onnx.Float32, onnx.Float64, onnx.Float16, onnx.BFloat16, onnx.Int8, onnx.Int16, onnx.Int32, onnx.Int64,
+		onnx.Uint8, onnx.Uint16, onnx.Uint32, onnx.Uint64, onnx.Bool,
+	}
 }
 
 // pattern returns a tensor of bytes that mean different finite numbers in every type.
-func pattern(t testing.TB, dtype onnx.DType, shape []int) *onnx.Tensor {
-	t.Helper()
+func pattern(tb testing.TB, dtype onnx.DType, shape []int) *onnx.Tensor {
+	tb.Helper()
 	n, err := onnx.Elements(shape)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	raw := make([]byte, n*dtype.Size())
 	for i := range raw {
@@ -65,17 +68,17 @@ func pattern(t testing.TB, dtype onnx.DType, shape []int) *onnx.Tensor {
 	}
 	x, err := onnx.NewTensor(dtype, shape, raw)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return x
 }
 
-func wantSame(t testing.TB, name string, got, want *onnx.Tensor) {
-	t.Helper()
+func wantSame(tb testing.TB, name string, got, want *onnx.Tensor) {
+	tb.Helper()
 	g, errG := got.Bytes()
 	w, errW := want.Bytes()
 	if errG != nil || errW != nil || got.DType() != want.DType() || !slices.Equal(got.Shape(), want.Shape()) || !bytes.Equal(g, w) {
-		t.Errorf("%s: want %v %v %x, got %v %v %x", name, want.DType(), want.Shape(), w, got.DType(), got.Shape(), g)
+		tb.Errorf("%s: want %v %v %x, got %v %v %x", name, want.DType(), want.Shape(), w, got.DType(), got.Shape(), g)
 	}
 }
 
@@ -213,8 +216,10 @@ func TestOpenRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, raw := range map[string][]byte{"empty.onnx": {}, "text.onnx": []byte("not a model"), "cut.onnx": good[:len(good)/2],
-		"op.onnx": bytes.Replace(good, []byte("Mul"), []byte("Mum"), 1)} {
+	for name, raw := range map[string][]byte{
+		"empty.onnx": {}, "text.onnx": []byte("not a model"), "cut.onnx": good[:len(good)/2],
+		"op.onnx": bytes.Replace(good, []byte("Mul"), []byte("Mum"), 1),
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +261,7 @@ func TestClosed(t *testing.T) {
 }
 
 // slowRun starts a run that would take hours.
-func slowRun(t *testing.T, ctx context.Context, s *Session) error {
+func slowRun(ctx context.Context, t *testing.T, s *Session) error {
 	t.Helper()
 	_, err := s.Run(ctx, map[string]*onnx.Tensor{"x": floats(t, []int{256, 256}, make([]float32, 1<<16)...), "n": ints(t, nil, 1<<40)})
 	return err
@@ -267,7 +272,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var cancelled time.Time
 	time.AfterFunc(100*time.Millisecond, func() { cancelled = time.Now(); cancel() })
-	err := slowRun(t, ctx, s)
+	err := slowRun(ctx, t, s)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("want context.Canceled, got %v", err)
 	}
@@ -278,10 +283,10 @@ func TestCancel(t *testing.T) {
 	}
 	deadline, cancel2 := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel2()
-	if err := slowRun(t, deadline, s); !errors.Is(err, context.DeadlineExceeded) {
+	if err := slowRun(deadline, t, s); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("want the deadline's error, got %v", err)
 	}
-	if err := slowRun(t, ctx, s); !errors.Is(err, context.Canceled) {
+	if err := slowRun(ctx, t, s); !errors.Is(err, context.Canceled) {
 		t.Errorf("already cancelled: got %v", err)
 	}
 	x := floats(t, []int{256, 256}, slices.Repeat([]float32{1}, 1<<16)...)

@@ -11,8 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nitrain/nitrain/onnx"
 	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"github.com/nitrain/nitrain/onnx"
 )
 
 // source is a model to be loaded: a file, or bytes.

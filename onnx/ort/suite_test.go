@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -60,8 +61,10 @@ func TestSuite(t *testing.T) {
 // isKnown reports whether onnxruntime 1.27.0 itself differs from the suite, with the same numbers in Python: by a
 // kernel that lacks a case or is older than the suite (Attention), by its choice of pixels, by random numbers.
 func isKnown(name string) bool {
-	return slices.Contains([]string{"test_convinteger_with_padding", "test_maxunpool_export_with_output_shape",
-		"test_resize_downsample_scales_cubic_align_corners", "test_resize_downsample_scales_linear_align_corners"}, name) ||
+	return slices.Contains([]string{
+		"test_convinteger_with_padding", "test_maxunpool_export_with_output_shape",
+		"test_resize_downsample_scales_cubic_align_corners", "test_resize_downsample_scales_linear_align_corners",
+	}, name) ||
 		strings.HasPrefix(name, "test_training_dropout") ||
 		strings.HasPrefix(name, "test_attention_") && !strings.HasSuffix(name, "_expanded")
 }
@@ -81,7 +84,7 @@ func readSuite(t *testing.T, archive string) map[string]map[string][]byte {
 	cases := map[string]map[string][]byte{}
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return cases
 		}
 		if err != nil {
@@ -139,7 +142,7 @@ func readTensor(raw []byte) (*onnx.Tensor, error) {
 	}
 	x, ok := m.Initializer("t")
 	if !ok {
-		return nil, fmt.Errorf("it is no tensor")
+		return nil, errors.New("it is no tensor")
 	}
 	return x, nil
 }

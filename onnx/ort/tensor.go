@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"unsafe"
 
-	"github.com/nitrain/nitrain/onnx"
 	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"github.com/nitrain/nitrain/onnx"
 )
 
 // toValue wraps a tensor for onnxruntime. The value shares the tensor's bytes, which must stay alive until it
