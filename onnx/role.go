@@ -22,7 +22,7 @@ func (w *wiring) role(u use, t *Tensor) (Role, string) {
 		}
 		return Position, ""
 	}
-	return Constant, "input " + u.node.OpType + " of an operator without weights"
+	return Constant, "input of " + u.node.OpType + ", which has no weights"
 }
 
 // slotRole returns the role of an input that always has one, "" for the others.
