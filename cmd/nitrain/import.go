@@ -80,7 +80,7 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", src, err)
 	}
-	report := importReport{Source: src, Output: f.out, Model: onnx.Describe(m), Warnings: append(m.Warnings(), g.Warnings()...), Parity: parity}
+	report := importReport{Source: src, Output: f.out, Model: onnx.Describe(m), Warnings: append(append([]string{}, m.Warnings()...), g.Warnings()...), Parity: parity}
 	if report.SHA256, err = digest(src); err != nil {
 		return err
 	}

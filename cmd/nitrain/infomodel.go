@@ -25,7 +25,7 @@ func (a *app) infoModel(path string) error {
 		return err
 	}
 	defer m.Close()
-	info := modelInfo{Description: onnx.Describe(m), Warnings: m.Warnings()}
+	info := modelInfo{Description: onnx.Describe(m), Warnings: append([]string{}, m.Warnings()...)}
 	spec, err := predict.ReadSpec(m)
 	switch {
 	case err == nil:
