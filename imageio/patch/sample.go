@@ -60,12 +60,7 @@ func (f Foreground) Draw(rng *rand.Rand, label *imageio.Image) (Box, error) {
 // foregroundVoxel splits pick, 0 to 1, into a choice among the labels that occur and one among the voxels of
 // that label.
 func foregroundVoxel(label *imageio.Image, pick float64) ([3]int, bool) {
-	voxels := map[float32]int{}
-	for _, v := range label.Data {
-		if v > 0 {
-			voxels[v]++
-		}
-	}
+	voxels := countLabels(label.Data)
 	values := slices.Sorted(maps.Keys(voxels))
 	pick *= float64(len(values))
 	class := min(int(pick), len(values)-1)
@@ -86,4 +81,18 @@ func foregroundVoxel(label *imageio.Image, pick float64) ([3]int, bool) {
 		want--
 	}
 	return [3]int{}, false
+}
+
+// countLabels returns how many voxels each label above 0 has. Labels come in runs: one look-up each.
+func countLabels(data []float32) map[float32]int {
+	voxels := map[float32]int{}
+	for i := 0; i < len(data); {
+		from, v := i, data[i]
+		for i++; i < len(data) && data[i] == v; i++ {
+		}
+		if v > 0 {
+			voxels[v] += i - from
+		}
+	}
+	return voxels
 }
