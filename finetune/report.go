@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nitrain/nitrain/internal/record"
@@ -32,10 +33,7 @@ func (t *Trainer) metrics() (head []string, rows [][]string) {
 		switch e.Kind {
 		case Stepped:
 			row[2], row[3], row[4] = text(e.Loss), text(e.Rate), text(e.Norm)
-			row[5] = fmt.Sprint(e.Cases)
-			if len(e.Cases) == 1 {
-				row[5] = e.Cases[0]
-			}
+			row[5] = strings.Join(e.Cases, ";")
 		case Validated:
 			row[6] = text(e.Validation.Score)
 			for i, v := range labels {
@@ -55,7 +53,8 @@ func text(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
 
 // report is the page about the run.
 func (t *Trainer) report() *record.Report {
-	r := &record.Report{Title: "Fine-tuning", Lead: t.lead(), Curves: t.curves(), Pictures: t.samples}
+	r := &record.Report{Title: "Fine-tuning", Lead: t.lead(), Curves: t.curves(), Pictures: t.samples,
+		Note: "Validation cases at the best step: prediction outlined in the labels' colours, truth in white."}
 	if t.source.name != "" {
 		r.Title += " of " + t.source.name
 	}
@@ -91,10 +90,10 @@ func (t *Trainer) curves() []record.Curve {
 		byLabel[i] = record.Series{Name: t.labelName(v)}
 	}
 	for _, e := range t.history {
-		switch e.Kind {
-		case Stepped:
+		if e.Kind == Stepped {
 			steps, losses, rates = append(steps, float64(e.Step)), append(losses, e.Loss), append(rates, e.Rate)
-		case Validated:
+		}
+		if e.Kind == Validated {
 			at, mean = append(at, float64(e.Step)), append(mean, e.Validation.Score)
 			for i, v := range labels {
 				if d, ok := e.Validation.Dice[v]; ok {

@@ -189,10 +189,10 @@ func upTo(events []Event, step int) []Event {
 // appendEvent adds an event. It takes back what the event says is done anew: later steps at a new session,
 // an earlier validation of the same step.
 func appendEvent(list []Event, e Event) []Event {
-	switch e.Kind {
-	case Started, Resumed:
+	if e.Kind == Started || e.Kind == Resumed {
 		list = slices.DeleteFunc(list, func(o Event) bool { return o.Step > e.Step })
-	case Validated:
+	}
+	if e.Kind == Validated {
 		list = slices.DeleteFunc(list, func(o Event) bool { return o.Kind == Validated && o.Step == e.Step })
 	}
 	return append(list, e)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/imageio/dataset"
+	"github.com/nitrain/nitrain/imageio/transform"
 	"github.com/nitrain/nitrain/internal/record"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/predict"
@@ -65,7 +66,13 @@ func wanted(spec *predict.Spec) dataset.Want {
 	if spec.Decode.Pick == predict.Threshold || len(values) < len(spec.Labels) {
 		values = append([]int{0}, values...)
 	}
-	return dataset.Want{Labelled: true, Labels: values}
+	w := dataset.Want{Labelled: true, Labels: values, Channels: len(spec.Input.Channels)}
+	for _, step := range spec.Prepare {
+		if _, ok := step.(transform.SelectChannels); ok {
+			w.Channels = 0 // the scans may have more
+		}
+	}
+	return w
 }
 
 // newTrainer does what New does after its checks of plan and data.

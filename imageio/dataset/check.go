@@ -132,7 +132,7 @@ func (p *Problems) check(c Case, want Want) {
 		}
 	}
 	if readable && want.Channels > 0 && channels != want.Channels {
-		p.add(c, "", fmt.Errorf("want %d channels, the images have %d", want.Channels, channels))
+		p.add(c, "", fmt.Errorf("channels: want %d, the images have %d", want.Channels, channels))
 	}
 	if c.Label == "" {
 		if want.Labelled {

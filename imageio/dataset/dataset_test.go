@@ -270,7 +270,7 @@ func TestCheckReportsEverythingAtOnce(t *testing.T) {
 	}
 	t.Log(err)
 	for _, w := range []string{"11 problems in 10 of 11 cases", "missing: " + at("gone.nii") + ": no such file\n", "missing: " + at("gone_too.nii"), "unreadable: ", "moved: " + at("moved.nii") + ": label does not lie on its image: the same voxel is up to 2 mm away",
-		"want [4 3 2] voxels, got [4 3 1]", "want values 0 1 2, got 3 (5 voxels), 4 (4 voxels)", "broken: ", "channels: want 1 channels, the images have 2", "24 of 24 samples are not finite", "unlabelled: no label", "empty: no image"} {
+		"want [4 3 2] voxels, got [4 3 1]", "want values 0 1 2, got 3 (5 voxels), 4 (4 voxels)", "broken: ", "channels: channels: want 1, the images have 2", "24 of 24 samples are not finite", "unlabelled: no label", "empty: no image"} {
 		if !strings.Contains(err.Error(), w) {
 			t.Errorf("want %q", w)
 		}

@@ -30,7 +30,7 @@ type Dir struct {
 	path   string
 	mu     sync.Mutex
 	events *os.File
-	broken error // a failed append: the file may end in half a line
+	broken error // of an append that left half a line
 }
 
 // ExistsError says that a folder already holds a run.
@@ -162,7 +162,8 @@ func (d *Dir) Path() string { return d.path }
 // Close releases the folder.
 func (d *Dir) Close() error { return d.events.Close() }
 
-// Append adds one line of JSON to the events. After an error nothing more is appended.
+// Append adds one line of JSON to the events: whole or not at all. When half a line cannot be taken back,
+// nothing more is appended.
 func (d *Dir) Append(event any) error {
 	line, err := json.Marshal(event)
 	if err != nil {
@@ -177,16 +178,23 @@ func (d *Dir) Append(event any) error {
 	if err == nil {
 		_, err = d.events.Write(append(line, '\n'))
 	}
-	if err != nil {
-		d.broken = fmt.Errorf("record: %s: %w", Events, err)
-		if d.events.Truncate(at) == nil { // take the half line back where that is possible
-			if _, seek := d.events.Seek(at, io.SeekStart); seek == nil {
-				defer func() { d.broken = nil }()
-			}
-		}
-		return d.broken
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("record: %s: %w", Events, err)
+	if !d.takeBack(at) {
+		d.broken = err
+	}
+	return err
+}
+
+// takeBack cuts off half a line that a failed write left.
+func (d *Dir) takeBack(at int64) bool {
+	if d.events.Truncate(at) != nil {
+		return false
+	}
+	_, err := d.events.Seek(at, io.SeekStart)
+	return err == nil
 }
 
 // Sync waits until the events are on the disk.

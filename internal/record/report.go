@@ -17,8 +17,9 @@ type Report struct {
 	Facts [][2]string
 	// Curves are drawn side by side.
 	Curves []Curve
-	// Pictures are shown with their captions.
+	// Pictures are shown with their captions, under a note.
 	Pictures []Picture
+	Note     string
 	// Tables close the page.
 	Tables []Table
 }
