@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 
 	"github.com/nitrain/nitrain/convert/internal/engine"
 )
@@ -25,6 +26,7 @@ type BackendOptions struct {
 type Backend struct {
 	compute compute.Backend
 	name    string
+	float   dtypes.DType // the type that float32 and half-precision values are computed in; float64 in tests
 	close   sync.Once
 }
 
@@ -56,7 +58,7 @@ func NewBackend(o BackendOptions) (b *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{compute: inner, name: name}, nil
+	return &Backend{compute: inner, name: name, float: dtypes.Float32}, nil
 }
 
 // Name returns the device: "cpu", "cuda" or "go".

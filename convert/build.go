@@ -241,6 +241,21 @@ func (c *call) wrap(t onnx.DType, n *graph.Node) *value {
 	return &value{dtype: t, shape: slices.Clone(n.Shape().Dimensions), node: n}
 }
 
+// outShifted is out for a result that differs from base by one number a channel; base may be nil.
+func (c *call) outShifted(n, base *graph.Node) []*value {
+	out := c.out(n)
+	out[0].base = base
+	return out
+}
+
+// unshifted returns input i, without a shift of whole channels where that is known.
+func (c *call) unshifted(i int) *graph.Node {
+	if b := c.arg(i).base; b != nil {
+		return b
+	}
+	return c.x(i)
+}
+
 // hostArg returns input i as an array; what must be its value is named in the error.
 func (c *call) hostArg(i int, what string) *host {
 	h, ok := c.arg(i).known()

@@ -89,6 +89,9 @@ type Against struct {
 type GradientReport struct {
 	Inputs     *Deviation `json:"inputs,omitempty"`
 	Parameters *Deviation `json:"parameters,omitempty"`
+	// Float64 says that float32 rounding spoiled gradients that should vanish, and nothing else; the numbers
+	// are those of the same graph in float64.
+	Float64 bool `json:"float64,omitempty"`
 }
 
 // Curve compares the losses of a short training.

@@ -20,7 +20,7 @@ func (g *Graph) gradient(ctx context.Context, b *Backend, inputs, cotangents map
 	if _, err := g.shapeKey(inputs); err != nil {
 		return nil, err
 	}
-	r := &Runner{graph: g, backend: b, float: dtypes.Float32, mode: Mode{Training: training}, params: map[string]held{}, programs: map[string]*program{}}
+	r := &Runner{graph: g, backend: b, float: b.float, mode: Mode{Training: training}, params: map[string]held{}, programs: map[string]*program{}}
 	defer func() { _ = r.Close() }()
 	p, err := r.compileGradient(inputs, cotangents)
 	if err != nil {
@@ -150,4 +150,12 @@ func scalarOf(t *tensors.Tensor) float64 {
 		return tensors.ToScalar[float64](t)
 	}
 	return float64(tensors.ToScalar[float32](t))
+}
+
+// scalarTensor makes a float scalar.
+func scalarTensor(v float64, dtype dtypes.DType) *tensors.Tensor {
+	if dtype == dtypes.Float64 {
+		return tensors.FromScalar(v)
+	}
+	return tensors.FromScalar(float32(v))
 }

@@ -28,6 +28,12 @@ func (g *Graph) read() error {
 		g.warnings = append(g.warnings, "the nodes are not in topological order; they were sorted for training and keep their order in the file")
 	}
 	g.nodes = live(nodes, gr)
+	g.training = map[*onnx.Node]bool{}
+	for _, n := range g.nodes {
+		if n.OpType == "BatchNormalization" && batchNormTrains(n, g.source.Opset("")) {
+			g.training[n] = true
+		}
+	}
 	return g.findParams()
 }
 

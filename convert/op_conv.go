@@ -165,7 +165,17 @@ func opConv(c *call) []*value {
 	}
 	v := &convolution{window: *c.window(k[2:], in[2:]), groups: groups, in: in[2:]}
 	v.outs(v.in)
-	return c.out(c.addBias(v.apply(x, w), 2))
+	y := v.apply(x, w)
+	if base := c.arg(0).base; base != nil && product(v.kernel) == 1 && v.unpadded() {
+		// A shift of whole channels stays one, in front of a convolution of single points.
+		return c.outShifted(c.addBias(y, 2), v.apply(base, w))
+	}
+	return c.outShifted(c.addBias(y, 2), y)
+}
+
+// unpadded says whether no padding is added.
+func (w *window) unpadded() bool {
+	return !slices.ContainsFunc(w.pads, func(p [2]int) bool { return p != [2]int{} })
 }
 
 // addBias adds input i, one number a channel, if it is there.
@@ -189,10 +199,13 @@ func opConvTranspose(c *call) []*value {
 	}
 	v := c.transposed(k[2:], in[2:])
 	v.groups = groups
+	var y *graph.Node
 	if v.subPixel(groups) {
-		return c.out(c.addBias(subPixel(x, w, v.stride), 2))
+		y = subPixel(x, w, v.stride)
+	} else {
+		y = v.transpose(x, w)
 	}
-	return c.out(c.addBias(v.transpose(x, w), 2))
+	return c.outShifted(c.addBias(y, 2), y)
 }
 
 // transposed reads the geometry of a ConvTranspose as that of the convolution which it is the transpose of.

@@ -20,7 +20,7 @@ func pointwise(x *graph.Node, f func(x *graph.Node) *graph.Node, df func(x, y *g
 
 // flat builds f(x) whose derivative is zero everywhere.
 func flat(x *graph.Node, f func(*graph.Node) *graph.Node) *graph.Node {
-	return f(graph.StopGradient(x))
+	return graph.StopGradient(f(x))
 }
 
 // stepwise is flat as a table entry's function.

@@ -41,11 +41,17 @@ func affine(x, scale, bias *graph.Node) *graph.Node {
 	return graph.Add(graph.Mul(x, perChannel(scale, x.Rank())), perChannel(bias, x.Rank()))
 }
 
+// affine is the result of a normalisation with inputs 1 and 2 as scale and shift of each channel.
+func (c *call) affine(y *graph.Node) []*value {
+	base := graph.Mul(y, perChannel(c.x(1), y.Rank()))
+	return c.outShifted(graph.Add(base, perChannel(c.x(2), y.Rank())), base)
+}
+
 // opInstanceNorm is InstanceNormalization.
 func opInstanceNorm(c *call) []*value {
-	x := c.x(0)
+	x := c.unshifted(0)
 	y := normalised(x, spatialAxes(x.Rank()), c.floatAttr("epsilon", 1e-5))
-	return c.out(affine(y, c.x(1), c.x(2)))
+	return c.affine(y)
 }
 
 // opGroupNorm is GroupNormalization: scale and bias are one number a group before opset 21, one a channel later.
@@ -105,7 +111,7 @@ func opRMSNorm(c *call) []*value {
 func opBatchNorm(c *call) []*value {
 	x, scale, bias, mean, variance := c.x(0), c.x(1), c.x(2), c.x(3), c.x(4)
 	epsilon := c.floatAttr("epsilon", 1e-5)
-	asked := batchNormTrains(c.n, c.opset)
+	asked := c.model.training[c.n]
 	batch, update := asked && c.mode.Training, asked && c.mode.Training
 	switch c.model.options.BatchNorm {
 	case BatchNormFrozen:
@@ -121,14 +127,13 @@ func opBatchNorm(c *call) []*value {
 			over = append(over, a)
 		}
 	}
-	y := x
+	var out []*value
 	if batch {
-		y = affine(normalised(x, over, epsilon), scale, bias)
+		out = c.affine(normalised(c.unshifted(0), over, epsilon))
 	} else {
 		factor := graph.Div(scale, graph.Sqrt(graph.AddScalar(variance, epsilon)))
-		y = affine(x, factor, graph.Sub(bias, graph.Mul(mean, factor)))
+		out = c.out(affine(x, factor, graph.Sub(bias, graph.Mul(mean, factor))))
 	}
-	out := c.out(y)
 	if !update && !(asked && len(c.n.Outputs) > 1) {
 		return out
 	}

@@ -19,7 +19,7 @@ import (
 // first Run of each combination of input shapes and kept until CloseRunner; parameters are inputs of it,
 // so changes of them are seen by the next Run. It may be shared by goroutines.
 func (g *Graph) Runner(b *Backend) *Runner {
-	return &Runner{graph: g, backend: b, float: dtypes.Float32, programs: map[string]*program{}, params: map[string]held{}}
+	return &Runner{graph: g, backend: b, float: b.float, programs: map[string]*program{}, params: map[string]held{}}
 }
 
 // Runner computes a Graph's outputs.

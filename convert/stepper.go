@@ -69,7 +69,7 @@ func (s *stepper) fill() error {
 	s.graph.values.RLock()
 	defer s.graph.values.RUnlock()
 	for _, p := range s.graph.params {
-		t, err := p.upload(dtypes.Float32)
+		t, err := p.upload(s.backend.float)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (s *stepper) fill() error {
 	}
 	for _, p := range s.train {
 		for i := range s.config.Optimizer.moments() {
-			s.device[momentKey(i, p.Name)] = tensors.FromShape(shapes.Make(dtypes.Float32, p.Shape...))
+			s.device[momentKey(i, p.Name)] = tensors.FromShape(shapes.Make(s.backend.float, p.Shape...))
 		}
 	}
 	return nil
@@ -102,7 +102,7 @@ func (s *stepper) run(ctx context.Context, lr float64, batches []map[string]*onn
 	}
 	defer s.dropSums()
 	for _, p := range s.train {
-		s.device[sumKey(p.Name)] = tensors.FromShape(shapes.Make(dtypes.Float32, p.Shape...))
+		s.device[sumKey(p.Name)] = tensors.FromShape(shapes.Make(s.backend.float, p.Shape...))
 	}
 	for i, b := range batches {
 		if err := ctx.Err(); err != nil {
@@ -146,7 +146,7 @@ func (s *stepper) execute(k kind, batch map[string]*onnx.Tensor, scalars [3]floa
 	var own []*tensors.Tensor
 	defer func() { free(own...) }()
 	for name, t := range batch {
-		up, err := upload(t, dtypes.Float32)
+		up, err := upload(t, s.backend.float)
 		if err != nil {
 			return fmt.Errorf("convert: batch: %q: %w", name, err)
 		}
@@ -154,7 +154,7 @@ func (s *stepper) execute(k kind, batch map[string]*onnx.Tensor, scalars [3]floa
 		feed[inputKey(name)] = up
 	}
 	for i, v := range scalars {
-		t := tensors.FromScalar(float32(v))
+		t := scalarTensor(v, s.backend.float)
 		own = append(own, t)
 		feed[scalarKey(i)] = t
 	}
@@ -188,11 +188,11 @@ func (s *stepper) keep(out map[string]*tensors.Tensor, donated map[string]bool, 
 			s.device[key] = t
 			continue
 		case key == lossKey:
-			res.Loss += float64(tensors.ToScalar[float32](t)) / float64(of)
+			res.Loss += scalarOf(t) / float64(of)
 		case key == normKey:
-			res.Norm = float64(tensors.ToScalar[float32](t))
+			res.Norm = scalarOf(t)
 		default:
-			res.Extra[key[len(extraKey("")):]] += float64(tensors.ToScalar[float32](t)) / float64(of)
+			res.Extra[key[len(extraKey("")):]] += scalarOf(t) / float64(of)
 		}
 		free(t)
 	}
@@ -236,7 +236,7 @@ func (s *stepper) program(k kind, batch map[string]*onnx.Tensor) (*program, erro
 // compile builds a program: see kind.
 func (s *stepper) compile(k kind, infos []onnx.ValueInfo, batch map[string]*onnx.Tensor) (p *program, err error) {
 	defer recoverTo(&err)
-	f := dtypes.Float32
+	f := s.backend.float
 	ports := append(inputPorts(infos, batch, f), paramPorts(s.train, f)...)
 	if k != kindApply {
 		ports = append(ports, paramPorts(s.rest, f)...)
@@ -317,7 +317,7 @@ func (s *stepper) gradients(gg *graph.Graph, in map[string]*graph.Node, infos []
 	for _, info := range s.graph.Inputs() {
 		inputs[info.Name] = batch[info.Name]
 	}
-	b := &builder{graph: gg, float: dtypes.Float32}
+	b := &builder{graph: gg, float: s.backend.float}
 	out, state := s.graph.build(b, inputs, paramNodes(s.graph.params, in), Mode{Training: true, Random: in[randomKey]})
 	loss, extra := s.config.Loss(out, batch)
 	wrt := make([]*graph.Node, len(s.train))
@@ -365,7 +365,11 @@ func (s *stepper) sync() error {
 		if !p.State && !slices.Contains(s.train, p) {
 			continue
 		}
-		v, err := tensors.CopyFlatData[float32](s.device[paramKey(p.Name)])
+		t, err := download(s.device[paramKey(p.Name)], onnx.Float32)
+		if err != nil {
+			return err
+		}
+		v, err := t.Float32()
 		if err != nil {
 			return err
 		}
@@ -409,7 +413,7 @@ func (s *stepper) load(state map[string]*onnx.Tensor) error {
 		if t == nil || !slices.Equal(t.Shape(), old.Shape().Dimensions) {
 			return fmt.Errorf("convert: step: the state lacks %q with shape %v", key, old.Shape().Dimensions)
 		}
-		if fresh[key], err = upload(t, dtypes.Float32); err != nil {
+		if fresh[key], err = upload(t, s.backend.float); err != nil {
 			return fmt.Errorf("convert: step: %q: %w", key, err)
 		}
 	}

@@ -22,6 +22,9 @@ type value struct {
 	// (the scales of a Resize, an exponent) and never replaces the node.
 	hint *host
 	node *graph.Node
+	// base, if there is one, differs from node by one number a channel (axis 1). Normalisations that remove
+	// such a shift start from it: the shift's gradient is then exactly zero and not rounding noise.
+	base *graph.Node
 	// param names the parameter whose value this is, through Identity.
 	param string
 	// list holds the elements of a sequence; then everything else is empty.
