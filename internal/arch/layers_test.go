@@ -32,7 +32,8 @@ func allowed() map[string]string {
 		"imageio/metric":          "imageio",
 		"imageio/view":            "imageio",
 		"imageio/dataset":         "imageio",
-		"onnx":                    "",
+		"onnx/internal/pb":        "",
+		"onnx":                    "onnx/internal/pb",
 		"onnx/ort":                "onnx internal/native",
 		"convert/internal/engine": "internal/native",
 		"convert":                 "onnx onnx/ort convert/internal/engine internal/native",
@@ -51,7 +52,7 @@ func only() map[string]string {
 	return map[string]string{
 		"github.com/gomlx/":             "convert convert/internal/engine finetune",
 		"github.com/yalue/onnxruntime_": "onnx/ort",
-		"google.golang.org/protobuf":    "onnx",
+		"google.golang.org/protobuf":    "onnx onnx/internal/pb",
 		"github.com/klauspost/compress": "imageio/internal/volume",
 		"golang.org/x/image":            "imageio imageio/view",
 		"github.com/spf13/cobra":        "cmd/nitrain",
