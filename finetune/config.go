@@ -123,7 +123,7 @@ const (
 
 // Defaults returns the Config that the command line starts from: made for fine-tuning on few scans.
 func Defaults() Config {
-	return Config{Batch: 1, Foreground: 0.5, Clip: 0, LossOptions: DefaultLossOptions()}
+	return Config{Batch: 1, Foreground: 0.5, LossOptions: DefaultLossOptions()}
 }
 
 // LossOptions are the details of a loss, named and defaulted as in MONAI 1.6's DiceCELoss.

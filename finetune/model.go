@@ -75,6 +75,13 @@ func (t *Trainer) Last() (*onnx.Model, error) {
 // Best returns the source model with the weights that scored best so far, or the current ones where
 // nothing was validated. The caller closes it.
 func (t *Trainer) Best() (*onnx.Model, error) {
+	if t.path != "" {
+		f, err := OpenFolder(t.path)
+		if err != nil {
+			return nil, err
+		}
+		return f.Best()
+	}
 	if t.best == nil {
 		return t.Last()
 	}

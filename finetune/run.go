@@ -38,6 +38,7 @@ func (t *Trainer) Run(ctx context.Context, on func(Event)) error {
 	default:
 		err = errors.Join(t.withHint(err), t.failed(err, on))
 	}
+	t.state.Elapsed += time.Since(t.started).Seconds()
 	return errors.Join(err, t.close())
 }
 

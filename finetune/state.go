@@ -2,9 +2,7 @@ package finetune
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -42,35 +40,58 @@ func (t *Trainer) save() error {
 	if t.dir == nil {
 		return nil
 	}
-	if err := t.dir.Sync(); err != nil { // events are on the disk before a state that follows them
-		return err
-	}
-	c, err := t.checkpoint()
+	tensors, err := t.step.State()
 	if err != nil {
 		return err
 	}
-	if err := t.dir.WriteCheckpoint(record.Last, c); err != nil {
-		return err
-	}
-	t.saved = time.Now()
-	return nil
+	return t.write(tensors, record.Last)
 }
 
-// checkpoint collects the state of the run as it stands.
-func (t *Trainer) checkpoint() (*record.Checkpoint, error) {
+// write puts the state of the run as it stands into checkpoints of those names.
+func (t *Trainer) write(tensors map[string]*onnx.Tensor, names ...string) error {
+	if err := t.dir.Sync(); err != nil { // events are on the disk before a state that follows them
+		return err
+	}
 	s := t.state
 	s.Seed = t.plan.Seed
 	s.Elapsed += time.Since(t.started).Seconds()
 	raw, err := json.Marshal(s)
 	if err != nil {
-		return nil, fmt.Errorf("finetune: checkpoint: %w", err)
-	}
-	tensors, err := t.step.State()
-	if err != nil {
-		return nil, err
+		return fmt.Errorf("finetune: checkpoint: %w", err)
 	}
 	arrays, err := toArrays(tensors)
-	return &record.Checkpoint{State: raw, Arrays: arrays}, err
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := t.dir.WriteCheckpoint(name, &record.Checkpoint{State: raw, Arrays: arrays}); err != nil {
+			return err
+		}
+	}
+	t.saved = time.Now()
+	return nil
+}
+
+// keep saves after a validation, and the weights as the best ones when they are.
+func (t *Trainer) keep(best bool, cases []shown) error {
+	tensors, err := t.step.State()
+	if err != nil {
+		return err
+	}
+	names := []string{record.Last}
+	if best {
+		if err := t.keepSamples(cases); err != nil {
+			return err
+		}
+		names = []string{record.Best, record.Last}
+	}
+	if t.dir != nil {
+		return t.write(tensors, names...)
+	}
+	if best {
+		t.best = params(tensors)
+	}
+	return nil
 }
 
 func toArrays(tensors map[string]*onnx.Tensor) ([]record.Array, error) {
@@ -115,26 +136,6 @@ func params(state map[string]*onnx.Tensor) map[string]*onnx.Tensor {
 	return out
 }
 
-// keepBest remembers the current weights and writes checkpoints/best.
-func (t *Trainer) keepBest(cases []shown) error {
-	tensors, err := t.step.State()
-	if err != nil {
-		return err
-	}
-	t.best = params(tensors)
-	if err := t.keepSamples(cases); err != nil {
-		return err
-	}
-	if t.dir == nil {
-		return nil
-	}
-	c, err := t.checkpoint()
-	if err != nil {
-		return err
-	}
-	return t.dir.WriteCheckpoint(record.Best, c)
-}
-
 // restore continues from a checkpoint.
 func (t *Trainer) restore(path string) error {
 	last, err := record.ReadCheckpoint(path, record.Last)
@@ -154,27 +155,12 @@ func (t *Trainer) restore(path string) error {
 	if err := t.step.SetState(tensors); err != nil {
 		return err
 	}
-	best, err := readParams(path, record.Best)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	t.best = best
 	if err := t.restoreSamples(path); err != nil {
 		return err
 	}
 	events, err := record.ReadEvents[Event](path)
 	t.history = upTo(events, t.state.Step)
 	return err
-}
-
-// readParams reads the parameters of a checkpoint.
-func readParams(path, name string) (map[string]*onnx.Tensor, error) {
-	c, err := record.ReadCheckpoint(path, name)
-	if err != nil {
-		return nil, err
-	}
-	tensors, err := fromArrays(c.Arrays)
-	return params(tensors), err
 }
 
 // upTo returns the events that led to a step: what was redone after an interruption stands once.

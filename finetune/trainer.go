@@ -33,7 +33,7 @@ type Trainer struct {
 
 	state   state
 	history []Event
-	best    map[string]*onnx.Tensor // parameters of the best validation; nil before one
+	best    map[string]*onnx.Tensor // parameters of the best validation, where no run folder keeps them
 	samples []record.Picture        // of the best validation
 
 	path    string      // of the run folder, "" for none

@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -12,32 +13,36 @@ import (
 // validate scores the current weights on the validation cases with the sliding window that serves, keeps
 // the best, and saves.
 func (t *Trainer) validate(ctx context.Context, on func(Event)) error {
-	if err := t.step.Sync(); err != nil {
+	t.state.Validated = t.state.Step
+	if len(t.valid) == 0 {
+		return errors.Join(t.save(), t.derive())
+	}
+	v, cases, err := t.judge(ctx)
+	if err != nil {
+		t.state.Validated = -1
 		return err
 	}
-	if len(t.valid) > 0 {
-		v, shown, err := t.score(ctx)
-		if err != nil {
-			return err
-		}
-		if v.Best = !t.state.HasBest || v.Score > t.state.Best; v.Best {
-			t.state.HasBest, t.state.Best, t.state.BestStep, t.state.Since = true, v.Score, t.state.Step, 0
-			if err := t.keepBest(shown); err != nil {
-				return err
-			}
-		} else {
-			t.state.Since++
-		}
-		t.state.Validations = append(t.state.Validations, point{t.state.Step, v.Score})
-		if err := t.emit(Event{Kind: Validated, Validation: v}, on); err != nil {
-			return err
-		}
+	if v.Best = !t.state.HasBest || v.Score > t.state.Best; v.Best {
+		t.state.HasBest, t.state.Best, t.state.BestStep, t.state.Since = true, v.Score, t.state.Step, 0
+	} else {
+		t.state.Since++
 	}
-	t.state.Validated = t.state.Step
-	if err := t.save(); err != nil {
+	t.state.Validations = append(t.state.Validations, point{t.state.Step, v.Score})
+	if err := t.emit(Event{Kind: Validated, Validation: v}, on); err != nil {
+		return err
+	}
+	if err := t.keep(v.Best, cases); err != nil {
 		return err
 	}
 	return t.derive()
+}
+
+// judge scores the current weights.
+func (t *Trainer) judge(ctx context.Context) (*Validation, []shown, error) {
+	if err := t.step.Sync(); err != nil {
+		return nil, nil, err
+	}
+	return t.score(ctx)
 }
 
 // score predicts every validation case.
