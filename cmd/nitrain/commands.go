@@ -8,6 +8,7 @@ func (a *app) commands() []*cobra.Command {
 		a.importModel(), a.check(), a.finetune(), a.export(),
 		a.predict(), a.evaluate(),
 		a.info(), a.view(), a.transform(),
+		a.hub(),
 		a.setup(), a.doctor(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/nitrain/nitrain/convert"
+	"github.com/nitrain/nitrain/hub"
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/nitrain/nitrain/predict"
@@ -19,7 +20,7 @@ func (e badDataError) Unwrap() error { return e.error }
 func unsupported(err error) bool {
 	var op *convert.UnsupportedError
 	var mismatch *predict.MismatchError
-	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.Is(err, predict.ErrNoSpec)
+	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.Is(err, predict.ErrNoSpec) || errors.Is(err, hub.ErrNotModel)
 }
 
 // badData tells errors about scans, labels and lists.

@@ -42,8 +42,10 @@ func allowed() map[string]string {
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record",
 		"cmd/nitrain": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx onnx/ort convert predict finetune finetune/augment internal/native internal/record",
-		"internal/demo": "",
+			"onnx onnx/ort convert predict finetune finetune/augment hub internal/native internal/record",
+		"internal/demo":     "",
+		"internal/filelock": "",
+		"hub":               "onnx internal/native internal/filelock",
 	}
 }
 
@@ -57,6 +59,8 @@ func only() map[string]string {
 		"golang.org/x/image":            "imageio imageio/view",
 		"github.com/spf13/cobra":        "cmd/nitrain",
 		"gopkg.in/yaml":                 "cmd/nitrain",
+		"oras.land/":                    "hub",
+		"github.com/opencontainers/":    "hub",
 		"testing":                       "internal/shared",
 	}
 }
