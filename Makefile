@@ -37,7 +37,7 @@ bin/golangci-lint:
 tidy: ## go.mod and go.sum are up to date
 	$(GO) mod tidy -diff
 
-acceptance: setup ## what is long: real data, whole corpora, the demo's claims; writes its figures to docs/ (needs ../shared)
+acceptance: demo ## what is long: real data, whole corpora, the demo's claims; writes its figures to docs/ (needs ../shared)
 	NITRAIN_ACCEPTANCE=1 $(GO) test -json -timeout 120m -p 1 ./... | $(GO) run ./internal/testreport
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
