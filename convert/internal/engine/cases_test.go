@@ -110,9 +110,9 @@ func convCases(d int) []testCase {
 		{name: "conv k3 stride 2 depthwise", inputs: [][]int{x, kernelShape(4, 1, d, 3)}, fn: conv(2, 1, 1, 4, [2]int{1, 1})},
 		{name: "conv k7 stride 2", inputs: [][]int{nc(1, 2, d, 9), kernelShape(3, 2, d, 7)}, fn: conv(2, 1, 1, 1, [2]int{3, 3})},
 		{name: "conv input dilation", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, fn: conv(1, 1, 2, 1, [2]int{1, 2}), forward: true},
-		{name: "conv negative pads", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, fn: conv(1, 1, 1, 1, [2]int{-2, -1}), forward: true, bareGood: true},
-		{name: "conv negative pads stride 2", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, fn: conv(2, 1, 1, 1, [2]int{-1, 2}), forward: true, bareGood: true},
-		{name: "conv negative pads dilated", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, fn: conv(1, 2, 1, 1, [2]int{-2, 2}), forward: true, bareGood: true},
+		{name: "conv negative pads", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, fn: conv(1, 1, 1, 1, [2]int{-2, -1}), forward: true, crashes: true},
+		{name: "conv negative pads stride 2", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, fn: conv(2, 1, 1, 1, [2]int{-1, 2}), forward: true, crashes: true},
+		{name: "conv negative pads dilated", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, fn: conv(1, 2, 1, 1, [2]int{-2, 2}), forward: true, crashes: true},
 		{name: "conv batch groups", inputs: [][]int{x, kernelShape(6, 4, d, 3)}, forward: true, fn: func(x []*Node) *Node {
 			return ConvGeneral(x[0], x[1], channelsFirst(d), nil, nil, nil, nil, 1, 2)
 		}},

@@ -2,12 +2,13 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute"
 )
 
-// ConvGeneral supports what ONNX's Conv lacks: dilated inputs, which gradients of strided convolutions are, and batch
-// groups, one convolution each. Most others go to kernels of our own.
+// ConvGeneral supports what ONNX's Conv lacks: dilated inputs, which gradients of strided convolutions are, negative
+// padding, and batch groups, one convolution each. Most others go to kernels of our own.
 func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, pads [][2]int,
 	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (compute.Value, error) {
 	d := len(axes.InputSpatial)
@@ -41,7 +42,24 @@ func (f *function) conv(c convGeneral) (compute.Value, error) {
 	if y, err := f.direct(c); err != nil || y != nil {
 		return y, err
 	}
+	c, err := f.cropped(c)
+	if err != nil {
+		return nil, err
+	}
 	return f.Function.ConvGeneral(c.input, c.kernel, c.axes, c.strides, c.pads, nil, c.kernelDilations, c.groups, 1)
+}
+
+// cropped carries negative padding out: onnxruntime accepts it, and for some shapes reads outside its arrays.
+func (f *function) cropped(c convGeneral) (convGeneral, error) {
+	c.pads = slices.Clone(c.pads)
+	var err error
+	for i, p := range c.pads {
+		if c.input, err = f.crop(c.input, c.axes.InputSpatial[i], max(0, -p[0]), max(0, -p[1])); err != nil {
+			return c, err
+		}
+		c.pads[i] = [2]int{max(0, p[0]), max(0, p[1])}
+	}
+	return c, nil
 }
 
 // stuffed puts the zeros of spatial axis i's dilation into the input.
@@ -57,7 +75,7 @@ func (f *function) stuffed(c convGeneral, i int) (compute.Value, error) {
 	if c.input, err = f.stuff(c.input, zero, c.axes.InputSpatial[i], c.inputDilations[i]-1); err != nil {
 		return nil, err
 	}
-	c.inputDilations = append([]int{}, c.inputDilations...)
+	c.inputDilations = slices.Clone(c.inputDilations)
 	c.inputDilations[i] = 1
 	return f.conv(c)
 }

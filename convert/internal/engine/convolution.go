@@ -52,10 +52,17 @@ func (f *function) direct(g convGeneral) (compute.Value, error) {
 		taps, to = to, taps
 		c.strides, c.dilations = c.dilations, c.strides
 	}
-	if n := volume(taps); n > maxTaps || n == 1 && !c.gradient || in.Size() == 0 || out.Size() == 0 || k.Size() == 0 {
+	pays := c.gradient || forwardPays(volume(taps), to[d-1], in.Dimensions[g.axes.InputChannels])
+	if !pays || volume(taps) > maxTaps || in.Size() == 0 || out.Size() == 0 || k.Size() == 0 {
 		return nil, nil
 	}
 	return f.arranged(c, g, taps, to)
+}
+
+// forwardPays tells whether our kernel is faster than onnxruntime's product of matrices: not for kernels of one
+// element, which are such products, nor for many channels on rows that fill no vector (BenchmarkConvolution).
+func forwardPays(taps, width, channels int) bool {
+	return taps > 1 && (width >= 12 || channels < 32)
 }
 
 // arranged lays the operands of g out as the kernel of c wants them, records it, and lays the result out as g's axes say.

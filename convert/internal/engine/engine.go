@@ -85,5 +85,5 @@ func New(o Options) (compute.Backend, error) {
 		}
 		return b, nil
 	}
-	return nil, &Error{o.Kind, fmt.Errorf("want kind %q or %q, got %q", ONNX, Go, o.Kind), ""}
+	return nil, &Error{o.Kind, fmt.Errorf("want kind %q or %q, got %q", ONNX, Go, o.Kind), "leave the kind empty"}
 }

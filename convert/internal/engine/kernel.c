@@ -59,11 +59,13 @@ typedef struct {
 #define TARGET
 #include "kernel_loops.h"
 
+int nitrain_widest = 16;
+
 // choose returns the widest loops that the processor runs.
 static const loops *choose(void) {
 #if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx512f")) return &loops_512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &loops_256;
+	if (nitrain_widest >= 16 && __builtin_cpu_supports("avx512f")) return &loops_512;
+	if (nitrain_widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &loops_256;
 #endif
 	return &loops_128;
 }

@@ -16,6 +16,9 @@ typedef struct {
 // nitrain_run calls task(arg, i) for every i < count, in any order, on as many threads as it likes.
 typedef void (*nitrain_run)(void *pool, void (*task)(void *arg, size_t i), size_t count, void *arg);
 
+// nitrain_widest bounds the vectors that are used, in floats. It is as wide as it gets; tests narrow it.
+extern int nitrain_widest;
+
 // nitrain_forward computes y from x and w. It returns 0, or -1 where memory lacks.
 int nitrain_forward(const nitrain_conv *c, const float *x, const float *w, float *y, nitrain_run run, void *pool);
 
