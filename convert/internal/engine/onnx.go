@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute"
 	onnxbackend "github.com/gomlx/compute-onnx"
@@ -33,15 +34,30 @@ func bareONNX(o Options) (compute.Backend, error) {
 	if o.Device == "" {
 		o.Device = CPU
 	}
-	path, err := filepath.Abs(o.Library)
+	path, err := filepath.EvalSymlinks(o.Library)
 	if err != nil {
 		return nil, &Error{ONNX, err, setupHint}
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, &Error{ONNX, err, setupHint}
+	}
+	library.Lock()
+	defer library.Unlock()
+	if library.path != "" && library.path != path {
+		return nil, &Error{ONNX, fmt.Errorf("library: want %s, which this process has loaded, got %s", library.path, path), "use one library in a process"}
 	}
 	inner, err := onnxbackend.New(string(o.Device) + "," + path)
 	if err != nil {
 		return nil, &Error{ONNX, err, setupHint}
 	}
+	library.path = path
 	return inner, nil
+}
+
+// library is the one that this process has loaded. compute-onnx keeps the first and ignores what later calls ask for.
+var library struct {
+	sync.Mutex
+	path string
 }
 
 const setupHint = "nitrain setup"

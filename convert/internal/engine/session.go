@@ -13,7 +13,6 @@ import "C"
 
 import (
 	"runtime"
-	"sync"
 	"unsafe"
 )
 
@@ -22,9 +21,6 @@ import (
 //
 //go:linkname ortTable github.com/gomlx/compute-onnx/internal/ort.ortApi
 var ortTable unsafe.Pointer
-
-// tableMutex orders the replacement of the table.
-var tableMutex sync.Mutex
 
 // settings are what sessions of one backend ask of onnxruntime.
 type settings struct {
@@ -36,8 +32,8 @@ type settings struct {
 // interpose puts our table in front of onnxruntime's, once a process, and tells whether our kernels are there. It is
 // called after the library is loaded.
 func interpose() (kernels bool) {
-	tableMutex.Lock()
-	defer tableMutex.Unlock()
+	library.Lock()
+	defer library.Unlock()
 	if ortTable == nil {
 		return false
 	}
