@@ -61,7 +61,13 @@ model's input, and its output an image on the scan's own grid, is stored inside 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return applyConfig(cmd, a.config)
+			if err := applyConfig(cmd, a.config); err != nil {
+				return err
+			}
+			if a.threads < 0 {
+				return usageError{fmt.Errorf("--threads: want at least 0, got %d", a.threads)}
+			}
+			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -2,12 +2,18 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/nitrain/nitrain/convert"
+	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/hub"
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/dataset"
+	"github.com/nitrain/nitrain/imageio/transform"
+	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/predict"
 )
 
@@ -20,7 +26,9 @@ func (e badDataError) Unwrap() error { return e.error }
 func unsupported(err error) bool {
 	var op *convert.UnsupportedError
 	var mismatch *predict.MismatchError
-	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.Is(err, predict.ErrNoSpec) || errors.Is(err, hub.ErrNotModel)
+	var broken *structureError
+	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &broken) ||
+		errors.Is(err, predict.ErrNoSpec) || errors.Is(err, onnx.ErrNotModel) || errors.Is(err, onnx.ErrExternalData) || errors.Is(err, hub.ErrNotModel)
 }
 
 // badData tells errors about scans, labels and lists.
@@ -29,6 +37,27 @@ func badData(err error) bool {
 	var problems *dataset.Problems
 	var image *predict.ImageError
 	var marked badDataError
-	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &image) || errors.As(err, &marked) ||
+	var grid *transform.GridError
+	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &image) || errors.As(err, &marked) || errors.As(err, &grid) ||
 		errors.Is(err, fs.ErrNotExist)
+}
+
+// misused tells errors about what the command line asks for.
+func misused(err error) bool {
+	var usage usageError
+	var config *finetune.ConfigError
+	return errors.As(err, &usage) || errors.As(err, &config)
+}
+
+// outputs refuses files to write whose folder does not exist, before any work is done for them.
+func outputs(files ...string) error {
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(file)); err != nil {
+			return usageError{fmt.Errorf("%s: the folder to write to: %w", file, errors.Unwrap(err))}
+		}
+	}
+	return nil
 }

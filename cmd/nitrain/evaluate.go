@@ -40,6 +40,9 @@ func (a *app) runEvaluate(ctx context.Context, model, spec, out string, data dat
 	if err != nil {
 		return err
 	}
+	if err := outputs(out); err != nil {
+		return err
+	}
 	p, err := a.openPredictor(model, spec, true)
 	if err != nil {
 		return err

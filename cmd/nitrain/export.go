@@ -36,6 +36,9 @@ Spec with its provenance inside. With no steps done the weights are bit-identica
 }
 
 func (a *app) runExport(run, out string, last bool) error {
+	if err := outputs(out); err != nil {
+		return err
+	}
 	f, err := finetune.OpenFolder(run)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nitrain/nitrain/convert"
@@ -57,6 +58,9 @@ Cases with a column "split" (train, valid) are divided by it; otherwise --split 
 }
 
 func (a *app) runFinetune(ctx context.Context, path, out string, cfg finetune.Config, data, valid dataFlags, split float64) error {
+	if err := outputs(out); err != nil {
+		return err
+	}
 	train, validation, err := divide(data, valid, split, cfg)
 	if err != nil {
 		return err
@@ -104,6 +108,11 @@ func (a *app) runResume(ctx context.Context, folder string, args []string) error
 }
 
 func (a *app) backend() (*convert.Backend, error) {
+	switch kind, _, _ := strings.Cut(a.device, ":"); kind {
+	case "auto", "cpu", "cuda", "go":
+	default:
+		return nil, usageError{fmt.Errorf("--device: want auto, cpu, cuda or cuda:N, got %q", a.device)}
+	}
 	return convert.NewBackend(convert.BackendOptions{Device: a.device, Threads: a.threads})
 }
 

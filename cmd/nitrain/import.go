@@ -64,6 +64,9 @@ shapes alone: edit it before you rely on it.
 }
 
 func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
+	if err := outputs(f.out, f.report); err != nil {
+		return err
+	}
 	m, err := onnx.ReadFile(src)
 	if err != nil {
 		return err

@@ -79,6 +79,9 @@ func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args
 	if err != nil {
 		return err
 	}
+	if err := outputs(f.out, f.volumes); err != nil {
+		return err
+	}
 	p, err := a.openPredictor(model, f.spec, !f.trusted)
 	if err != nil {
 		return err
@@ -152,7 +155,7 @@ func readSpecFile(path string) (predict.Spec, error) {
 	}
 	spec, err := predict.ParseSpec(raw)
 	if err != nil {
-		return predict.Spec{}, fmt.Errorf("spec: %s: %w", path, err)
+		return predict.Spec{}, usageError{fmt.Errorf("spec: %s: %w", path, err)}
 	}
 	return spec, nil
 }

@@ -14,8 +14,8 @@ import (
 
 // transformFlags are the flags of transform: a list of steps, or shorthands for the usual ones.
 type transformFlags struct {
-	out, steps, orient, spacing, size string
-	label                             bool
+	out, steps, orient, spacing, size, like string
+	label                                   bool
 }
 
 func (a *app) transform() *cobra.Command {
@@ -24,7 +24,7 @@ func (a *app) transform() *cobra.Command {
 		Use:   "transform SCAN -o OUT",
 		Short: "Apply a list of steps to an image; its place in the patient is kept",
 		Long: `Applies the steps of a JSON list (docs/steps.md; those of a Spec and more) to an image, or the shorthands in the order
-orient, spacing, resize. A label map (--label) is resampled by nearest neighbour and left alone by intensity steps.
+orient, spacing, resize, like. A label map (--label) is resampled by nearest neighbour and left alone by intensity steps.
 
 ` + exitHelp,
 		Example: `  nitrain transform scan.nii.gz -o ras.nii.gz --orient RAS --spacing 1,1,1
@@ -39,6 +39,7 @@ orient, spacing, resize. A label map (--label) is resampled by nearest neighbour
 	flags.StringVar(&f.orient, "orient", "", "turn to axis codes such as RAS")
 	flags.StringVar(&f.spacing, "spacing", "", "resample to voxels of `X,Y,Z` mm")
 	flags.StringVar(&f.size, "resize", "", "scale to `X,Y,Z` voxels")
+	flags.StringVar(&f.like, "like", "", "afterwards resample onto the grid of this image")
 	flags.BoolVar(&f.label, "label", false, "the image is a label map")
 	return cmd
 }
@@ -46,6 +47,9 @@ orient, spacing, resize. A label map (--label) is resampled by nearest neighbour
 func (a *app) runTransform(scan string, f transformFlags) error {
 	if f.out == "" {
 		return usageError{errors.New("want a file to write: -o FILE")}
+	}
+	if err := outputs(f.out); err != nil {
+		return err
 	}
 	steps, err := f.pipeline()
 	if err != nil {
@@ -76,6 +80,14 @@ func (a *app) runTransform(scan string, f transformFlags) error {
 
 // pipeline returns the steps of the file, or those that the shorthands stand for.
 func (f transformFlags) pipeline() (transform.Pipeline, error) {
+	var onto []transform.Transform
+	if f.like != "" {
+		reference, err := imageio.Open(f.like)
+		if err != nil {
+			return nil, err
+		}
+		onto = append(onto, transform.Onto{Grid: reference.Grid()})
+	}
 	if f.steps != "" {
 		if f.orient != "" || f.spacing != "" || f.size != "" {
 			return nil, usageError{errors.New("--steps and shorthands: want one of them")}
@@ -88,9 +100,9 @@ func (f transformFlags) pipeline() (transform.Pipeline, error) {
 		if err != nil {
 			return nil, usageError{fmt.Errorf("steps: %s: %w", f.steps, err)}
 		}
-		return steps, nil
+		return append(steps, onto...), nil
 	}
-	var list []map[string]any
+	list := []map[string]any{}
 	if f.orient != "" {
 		list = append(list, map[string]any{"op": "orient", "axes": f.orient})
 	}
@@ -100,8 +112,8 @@ func (f transformFlags) pipeline() (transform.Pipeline, error) {
 	if f.size != "" {
 		list = append(list, map[string]any{"op": "resize", "size": json.RawMessage("[" + f.size + "]")})
 	}
-	if len(list) == 0 {
-		return nil, usageError{errors.New("want --steps FILE, --orient, --spacing or --resize")}
+	if len(list) == 0 && onto == nil {
+		return nil, usageError{errors.New("want --steps FILE, --orient, --spacing, --resize or --like")}
 	}
 	raw, err := json.Marshal(list)
 	if err != nil {
@@ -111,5 +123,5 @@ func (f transformFlags) pipeline() (transform.Pipeline, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return steps, nil
+	return append(steps, onto...), nil
 }

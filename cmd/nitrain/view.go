@@ -63,6 +63,9 @@ func (a *app) runView(scan string, f viewFlags) error {
 	if o.Window, err = parseWindow(f.window); err != nil {
 		return usageError{err}
 	}
+	if err := outputs(f.out); err != nil {
+		return err
+	}
 	im, err := imageio.Read(scan)
 	if err != nil {
 		return err
