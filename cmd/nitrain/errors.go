@@ -46,7 +46,8 @@ func badData(err error) bool {
 func misused(err error) bool {
 	var usage usageError
 	var config *finetune.ConfigError
-	return errors.As(err, &usage) || errors.As(err, &config)
+	var reference *hub.RefError
+	return errors.As(err, &usage) || errors.As(err, &config) || errors.As(err, &reference)
 }
 
 // outputs refuses files to write whose folder does not exist, before any work is done for them.

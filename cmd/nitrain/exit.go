@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-
-	"github.com/nitrain/nitrain/hub"
 )
 
 // The exit codes are part of the contract.
@@ -40,14 +38,12 @@ func hint(err error) string {
 }
 
 func exitCode(err error) int {
-	var usage usageError
-	var reference *hub.RefError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &reference):
+	case misused(err):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed

@@ -24,6 +24,7 @@ type predictFlags struct {
 	out, grid, spec, volumes string
 	probabilities, tta       bool
 	trusted                  bool
+	ensemble                 []string
 }
 
 // predicted is what is said about one scan.
@@ -61,6 +62,7 @@ files. OUT is a file for one scan, a folder for several. One bad scan does not s
 	flags.StringVar(&f.spec, "spec", "", "`FILE` with a Spec to follow instead of the model's own")
 	flags.BoolVar(&f.probabilities, "probabilities", false, "also write the probabilities of every class (OUT_probabilities.nii.gz)")
 	flags.BoolVar(&f.tta, "tta", false, "average over mirrored copies, along the axes that the Spec names")
+	flags.StringArrayVar(&f.ensemble, "ensemble", nil, "a further `MODEL` whose result is averaged in; may repeat")
 	flags.StringVar(&f.volumes, "volumes", "", "write the volumes of all labels to a CSV `FILE`")
 	flags.BoolVar(&f.trusted, "trust", false, "open the model without trying it in a child process first")
 	return cmd
@@ -82,7 +84,7 @@ func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args
 	if err := outputs(f.out, f.volumes); err != nil {
 		return err
 	}
-	p, err := a.openPredictor(model, f.spec, !f.trusted)
+	p, err := a.openPredictor(model, f.spec, !f.trusted, f.ensemble...)
 	if err != nil {
 		return err
 	}
@@ -132,12 +134,12 @@ func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args
 	return err
 }
 
-func (a *app) openPredictor(model, specFile string, untrusted bool) (*predict.Predictor, error) {
+func (a *app) openPredictor(model, specFile string, untrusted bool, ensemble ...string) (*predict.Predictor, error) {
 	provider, err := ort.ParseProvider(a.device)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	o := predict.Options{Options: ort.Options{Provider: provider, Threads: a.threads, Untrusted: untrusted}}
+	o := predict.Options{Ensemble: ensemble, Options: ort.Options{Provider: provider, Threads: a.threads, Untrusted: untrusted}}
 	if specFile != "" {
 		spec, err := readSpecFile(specFile)
 		if err != nil {
