@@ -35,8 +35,9 @@ const (
 type registry struct {
 	ref  Ref
 	repo *remote.Repository
-	auth *auth.Client
-	base string // https://host/v2/name
+	auth *auth.Client // repeats requests that fail
+	once *auth.Client // does not: repeating a part of an upload would spoil it
+	base string       // https://host/v2/name
 }
 
 // RemoteError is a refusal or a failure of a server, in words.
@@ -64,13 +65,15 @@ func (h *Hub) registry(ctx context.Context, r Ref) (*registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hub: %s: %w", r, err)
 	}
-	client := h.client()
-	client.Transport = retry.NewTransport(client.Transport)
-	g := &registry{ref: r, repo: repo, auth: &auth.Client{Client: client, Cache: auth.NewCache(), Credential: credential}}
-	g.auth.SetUserAgent("nitrain")
+	once := &auth.Client{Client: h.client(), Cache: auth.NewCache(), Credential: credential}
+	once.SetUserAgent("nitrain")
 	if loopback(r.Host) {
-		g.auth.BlockedRealmPrefixes = []netip.Prefix{} // its token server may be on this machine too
+		once.BlockedRealmPrefixes = []netip.Prefix{} // its token server may be on this machine too
 	}
+	again := *once
+	again.Client = h.client()
+	again.Client.Transport = retry.NewTransport(again.Client.Transport)
+	g := &registry{ref: r, repo: repo, auth: &again, once: once}
 	repo.Client = g.auth
 	repo.MaxMetadataBytes = maxManifest
 	if repo.PlainHTTP, err = h.plain(ctx, r.Host); err != nil {

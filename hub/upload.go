@@ -240,7 +240,7 @@ func (u *upload) request(ctx context.Context, method string, at *url.URL, body f
 		req.Header.Set("Content-Type", "application/octet-stream")
 		req.Header.Set("Content-Range", fmt.Sprintf("%d-%d", u.offset, u.offset+n-1))
 	}
-	resp, err := u.g.auth.Do(req)
+	resp, err := u.g.once.Do(req)
 	if err != nil {
 		cancel()
 		return nil, err
