@@ -89,9 +89,10 @@ type Against struct {
 type GradientReport struct {
 	Inputs     *Deviation `json:"inputs,omitempty"`
 	Parameters *Deviation `json:"parameters,omitempty"`
-	// Float64 says that float32 rounding spoiled gradients that should vanish, and nothing else; the numbers
-	// are those of the same graph in float64.
-	Float64 bool `json:"float64,omitempty"`
+	// Float64 says that the numbers are those of the same graph in float64 on the reference engine; Float32
+	// holds those of the training engine. See examination.gradient.
+	Float64 bool            `json:"float64,omitempty"`
+	Float32 *GradientReport `json:"float32,omitempty"`
 }
 
 // Curve compares the losses of a short training.
@@ -100,7 +101,11 @@ type Curve struct {
 	MaxRel Rel    `json:"max_rel"`
 	Limit  Rel    `json:"limit"`
 	Error  string `json:"error,omitempty"`
-	ok     bool
+	// Float64 says that curve and after are those of a training in float64 on the reference engine; Float32
+	// is the curve's difference on the training engine. See examination.curve.
+	Float64 bool `json:"float64,omitempty"`
+	Float32 Rel  `json:"float32,omitempty"`
+	ok      bool
 }
 
 // The limits of the comparisons, for float32 and for graphs with half precision.

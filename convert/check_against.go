@@ -74,7 +74,12 @@ func (e *examination) against(ctx context.Context) *Against {
 
 // forward runs the graph in the file's own mode and compares outputs.
 func (e *examination) forward(ctx context.Context, in, want map[string]*onnx.Tensor, limit float64) *Deviation {
-	r := e.graph.Runner(e.backend)
+	return e.forwardOn(ctx, e.backend, in, want, limit)
+}
+
+// forwardOn is forward on one engine.
+func (e *examination) forwardOn(ctx context.Context, b *Backend, in, want map[string]*onnx.Tensor, limit float64) *Deviation {
+	r := e.graph.Runner(b)
 	r.mode.Training = true
 	defer func() { _ = r.Close() }()
 	got, err := r.Run(ctx, in)
@@ -164,53 +169,44 @@ func numbers(t *onnx.Tensor) ([]float64, error) {
 	return out, nil
 }
 
-// gradient compares the derivatives of sum(out * cot).
+// gradient compares the derivatives of sum(out * cot). The truth was computed in float64, and two things can
+// set float32 apart from it without a fault of the graph: sums that cancel, and an activation so near to a
+// kink that rounding carries it across. So what fails is repeated in float64 on the reference engine. That
+// proves the graph and not the training engine, whose own derivative must then agree with central differences.
 func (e *examination) gradient(ctx context.Context, cot map[string]*onnx.Tensor) *GradientReport {
-	_, limit := e.limits()
-	r := e.gradientOn(ctx, e.backend, cot, 0)
+	r := e.gradientOn(ctx, e.backend, cot)
 	if r.ok() || e.backend.float == dtypes.Float64 {
 		return r
 	}
-	// Sums that cancel leave float32 rounding behind that is large beside a result near zero. Where nothing
-	// but that is wrong, the same graph is right in float64.
-	if noise := e.gradientOn(ctx, e.backend, cot, noiseFloor); !noise.within(limit) {
+	b, err := e.exact()
+	if err != nil {
 		return r
 	}
-	if exact := e.exactly(func(b *Backend) *GradientReport { return e.gradientOn(ctx, b, cot, 0) }); exact != nil {
-		exact.Float64 = true
-		return exact
+	defer b.Close()
+	exact := e.gradientOn(ctx, b, cot)
+	if !exact.ok() || !e.derivative(ctx).ok {
+		return r
 	}
-	return r
+	exact.Float64, exact.Float32 = true, r
+	return exact
 }
 
-// noiseFloor is what float32 rounding may leave of a gradient that should vanish, beside the largest
-// gradient entry of the model and divided by the limit.
-const noiseFloor = 5e-3
+// exact starts the reference engine in float64.
+func (e *examination) exact() (*Backend, error) {
+	b, err := NewBackend(BackendOptions{Device: "go"})
+	if err == nil {
+		b.float = dtypes.Float64
+	}
+	return b, err
+}
 
 // ok says whether both comparisons are within their limits.
 func (r *GradientReport) ok() bool {
 	return (r.Inputs == nil || r.Inputs.ok) && (r.Parameters == nil || r.Parameters.ok)
 }
 
-// within is ok for another limit.
-func (r *GradientReport) within(limit float64) bool {
-	return (r.Inputs == nil || float64(r.Inputs.MaxRel) <= limit) && (r.Parameters == nil || float64(r.Parameters.MaxRel) <= limit)
-}
-
-// exactly runs a comparison in float64 on the reference engine; nil when that cannot be had.
-func (e *examination) exactly(compare func(b *Backend) *GradientReport) *GradientReport {
-	b, err := NewBackend(BackendOptions{Device: "go"})
-	if err != nil {
-		return nil
-	}
-	defer b.Close()
-	b.float = dtypes.Float64
-	return compare(b)
-}
-
-// gradientOn compares the derivatives that one engine computes. floor is the least size that a tensor is
-// compared with, beside the model's largest entry; 0 means the usual 1e-5.
-func (e *examination) gradientOn(ctx context.Context, b *Backend, cot map[string]*onnx.Tensor, floor float64) *GradientReport {
+// gradientOn compares the derivatives that one engine computes.
+func (e *examination) gradientOn(ctx context.Context, b *Backend, cot map[string]*onnx.Tensor) *GradientReport {
 	_, limit := e.limits()
 	r := &GradientReport{}
 	got, err := e.graph.Gradient(ctx, b, e.truth("in:"), cot, true)
@@ -238,7 +234,7 @@ func (e *examination) gradientOn(ctx context.Context, b *Backend, cot map[string
 			continue
 		}
 		for _, x := range v {
-			least = math.Max(least, math.Abs(x)*max(floor, 1e-5))
+			least = math.Max(least, math.Abs(x)*1e-5)
 		}
 	}
 	for _, name := range sortedKeys(want) {
@@ -320,21 +316,44 @@ func (e *examination) curve(ctx context.Context) (*Curve, *Deviation) {
 	if own > 1e-2 {
 		steps, c.Limit = min(3, steps), curveLimit
 	}
-	got, after, err := e.train(ctx, len(want), float64(c.Limit)*10)
-	if err != nil {
-		c.Error = err.Error()
-		c.MaxRel = Rel(math.Inf(1))
-		return c, nil
+	after := e.compareCurve(ctx, e.backend, c, want[:steps], largest)
+	// PyTorch's float32 and float64 trainings stay together, or only the first steps count: then rounding
+	// that grows is not the graph's fault, and a training in float64 decides.
+	if again := !c.ok || after != nil && !after.ok && own < stable; !again || c.Error != "" || e.backend.float == dtypes.Float64 {
+		return c, after
 	}
-	c.MaxRel = Rel(0)
-	for i := range steps {
+	b, err := e.exact()
+	if err != nil {
+		return c, after
+	}
+	defer b.Close()
+	d := &Curve{Steps: c.Steps, Limit: c.Limit, Float64: true, Float32: c.MaxRel}
+	if exactly := e.compareCurve(ctx, b, d, want[:steps], largest); d.ok && (exactly == nil || exactly.ok) {
+		return d, exactly
+	}
+	return c, after
+}
+
+// stable is the distance of PyTorch's own float32 and float64 curves below which the outputs after the
+// training are the same for both.
+const stable = 1e-5
+
+// compareCurve trains on one engine and fills in c; it returns the comparison of the outputs after all steps,
+// nil when only the first steps count.
+func (e *examination) compareCurve(ctx context.Context, b *Backend, c *Curve, want []float64, largest float64) *Deviation {
+	got, after, err := e.train(ctx, b, len(want), float64(c.Limit)*10)
+	if err != nil {
+		c.Error, c.MaxRel = err.Error(), Rel(math.Inf(1))
+		return nil
+	}
+	for i := range want {
 		c.MaxRel = max(c.MaxRel, Rel(math.Abs(got[i]-want[i])/largest))
 	}
 	c.ok = c.MaxRel <= c.Limit
-	if own > 1e-2 {
-		after = nil // chaotic: only the first losses mean anything
+	if len(want) < c.Steps {
+		return nil
 	}
-	return c, after
+	return after
 }
 
 // losses reads a curve, nil when the truth has none of that name.
@@ -347,10 +366,10 @@ func (e *examination) losses(name string) ([]float64, error) {
 }
 
 // train makes the truth's steps: plain Adam on the mean squared error of output 0.
-func (e *examination) train(ctx context.Context, steps int, limit float64) ([]float64, *Deviation, error) {
+func (e *examination) train(ctx context.Context, b *Backend, steps int, limit float64) ([]float64, *Deviation, error) {
 	output := e.graph.Outputs()[0].Name
 	const target = "target"
-	s, err := e.graph.NewStep(e.backend, StepConfig{
+	s, err := e.graph.NewStep(b, StepConfig{
 		Optimizer: DefaultOptimizer(Adam),
 		Train:     e.trains(),
 		Loss: func(out, batch map[string]*graph.Node) (*graph.Node, map[string]*graph.Node) {
@@ -380,7 +399,7 @@ func (e *examination) train(ctx context.Context, steps int, limit float64) ([]fl
 	if err := s.Sync(); err != nil {
 		return nil, nil, err
 	}
-	return losses, e.forward(ctx, e.truth("in:"), want, limit), nil
+	return losses, e.forwardOn(ctx, b, e.truth("in:"), want, limit), nil
 }
 
 // trains tells the parameters that the truth names.

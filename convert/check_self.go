@@ -166,6 +166,7 @@ func (e *examination) directions(ctx context.Context, rng *rand.Rand, d *Deviati
 	if err != nil {
 		return err
 	}
+	least := 1e-3 * largestLength(grads)
 	loss := func(in map[string]*onnx.Tensor) (float64, error) {
 		out, err := r.Run(ctx, in)
 		if err != nil {
@@ -176,7 +177,7 @@ func (e *examination) directions(ctx context.Context, rng *rand.Rand, d *Deviati
 	for _, info := range g.Inputs() {
 		if t := grads.Inputs[info.Name]; t != nil {
 			for range 3 {
-				if err := e.alongInput(in, info.Name, t, rng, loss, d); err != nil {
+				if err := e.alongInput(in, info.Name, t, least, rng, loss, d); err != nil {
 					return err
 				}
 			}
@@ -185,7 +186,7 @@ func (e *examination) directions(ctx context.Context, rng *rand.Rand, d *Deviati
 	for _, i := range rng.Perm(len(g.params))[:min(8, len(g.params))] {
 		p := g.params[i]
 		if t := grads.Params[p.Name]; t != nil && p.Trainable {
-			if err := e.alongParam(p, t, rng, func() (float64, error) { return loss(in) }, d); err != nil {
+			if err := e.alongParam(p, t, least, rng, func() (float64, error) { return loss(in) }, d); err != nil {
 				return err
 			}
 		}
@@ -213,10 +214,10 @@ func inner(a, b map[string]*onnx.Tensor) (float64, error) {
 }
 
 // alongInput compares the derivative along one random direction of an input.
-func (e *examination) alongInput(in map[string]*onnx.Tensor, name string, grad *onnx.Tensor, rng *rand.Rand, loss func(map[string]*onnx.Tensor) (float64, error), d *Deviation) error {
+func (e *examination) alongInput(in map[string]*onnx.Tensor, name string, grad *onnx.Tensor, least float64, rng *rand.Rand, loss func(map[string]*onnx.Tensor) (float64, error), d *Deviation) error {
 	was := in[name]
 	defer func() { in[name] = was }()
-	return along(was, grad, rng, name, d, func(v []float32) (float64, error) {
+	return along(was, grad, least, rng, name, d, func(v []float32) (float64, error) {
 		t, err := fromFloats(v, was.Shape(), was.DType())
 		if err != nil {
 			return 0, err
@@ -227,7 +228,7 @@ func (e *examination) alongInput(in map[string]*onnx.Tensor, name string, grad *
 }
 
 // alongParam compares the derivative along one random direction of a parameter.
-func (e *examination) alongParam(p *Param, grad *onnx.Tensor, rng *rand.Rand, loss func() (float64, error), d *Deviation) error {
+func (e *examination) alongParam(p *Param, grad *onnx.Tensor, least float64, rng *rand.Rand, loss func() (float64, error), d *Deviation) error {
 	defer e.graph.keepValues()()
 	v, err := e.graph.Value(p.Name)
 	if err != nil {
@@ -237,7 +238,7 @@ func (e *examination) alongParam(p *Param, grad *onnx.Tensor, rng *rand.Rand, lo
 	if err != nil {
 		return err
 	}
-	return along(was, grad, rng, p.Name, d, func(v []float32) (float64, error) {
+	return along(was, grad, least, rng, p.Name, d, func(v []float32) (float64, error) {
 		if err := e.graph.SetParam(p.Name, v); err != nil {
 			return 0, err
 		}
@@ -245,10 +246,10 @@ func (e *examination) alongParam(p *Param, grad *onnx.Tensor, rng *rand.Rand, lo
 	})
 }
 
-// along compares gradient times direction with (loss(x+h*u) - loss(x-h*u)) / 2h. Float32 rounding spoils a
+// along compares gradient times direction u with (loss(x+h*u) - loss(x-h*u)) / 2h. Float32 rounding spoils a
 // small h and kinks spoil a large one, so the best of several counts. A derivative that is tiny beside what
-// the gradient's length would allow is compared with that length.
-func along(x, grad *onnx.Tensor, rng *rand.Rand, name string, d *Deviation, loss func(v []float32) (float64, error)) error {
+// the gradient's length would allow is compared with that length, and none with less than least.
+func along(x, grad *onnx.Tensor, least float64, rng *rand.Rand, name string, d *Deviation, loss func(v []float32) (float64, error)) error {
 	base, err := x.Float32()
 	if err != nil {
 		return err
@@ -257,18 +258,17 @@ func along(x, grad *onnx.Tensor, rng *rand.Rand, name string, d *Deviation, loss
 	if err != nil {
 		return err
 	}
-	u := make([]float64, len(base))
+	u := direction(g, rng)
 	size, length, want := 0.0, 0.0, 0.0
 	for i := range u {
-		u[i] = rng.NormFloat64()
 		want += u[i] * g[i]
 		length += g[i] * g[i]
-		size = math.Max(size, math.Abs(float64(base[i])))
+		size += float64(base[i]) * float64(base[i])
 	}
-	scale := math.Max(math.Abs(want), 0.1*math.Sqrt(length))
+	scale := math.Max(math.Max(math.Abs(want), 0.1*math.Sqrt(length)), least)
 	best := math.Inf(1)
-	for _, h := range []float64{1e-2, 3e-3, 1e-3, 3e-4, 1e-4} {
-		h *= math.Max(size, 0.1)
+	for _, h := range []float64{1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5} {
+		h *= math.Max(math.Sqrt(size), 0.1)
 		var ends [2]float64
 		for side, sign := range []float64{1, -1} {
 			v := make([]float32, len(base))
@@ -290,4 +290,38 @@ func along(x, grad *onnx.Tensor, rng *rand.Rand, name string, d *Deviation, loss
 	}
 	d.add(name, best, nil)
 	return nil
+}
+
+// direction draws a unit vector: half of it any direction, half the gradient with its entries weighted at
+// random. The second half makes the derivative large beside the rounding of float32 while the step, and with
+// it the number of activations that cross a kink, stays small.
+func direction(g []float64, rng *rand.Rand) []float64 {
+	any, along := make([]float64, len(g)), make([]float64, len(g))
+	for i := range g {
+		any[i] = rng.NormFloat64()
+		along[i] = g[i] * (0.5 + rng.Float64())
+	}
+	a, b := math.Sqrt(squaresOf(any)), math.Sqrt(squaresOf(along))
+	for i := range any {
+		any[i] /= a
+		if b > 0 {
+			any[i] = (any[i] + along[i]/b) / math.Sqrt2
+		}
+	}
+	return any
+}
+
+// largestLength returns the 2-norm of the longest gradient.
+func largestLength(g *Gradients) float64 {
+	longest := 0.0
+	for _, list := range []map[string]*onnx.Tensor{g.Inputs, g.Params} {
+		for _, t := range list {
+			v, err := numbers(t)
+			if err != nil {
+				continue
+			}
+			longest = math.Max(longest, math.Sqrt(squaresOf(v)))
+		}
+	}
+	return longest
 }

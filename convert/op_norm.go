@@ -8,23 +8,49 @@ import (
 
 // normalised is (x - mean) / sqrt(variance + epsilon) over the given axes, with the population variance.
 func normalised(x *graph.Node, over []int, epsilon float64) *graph.Node {
-	inverse := func() (centred, inv *graph.Node) {
-		centred = graph.Sub(x, keep(x, graph.ReduceMean, over))
-		variance := keep(graph.Mul(centred, centred), graph.ReduceMean, over)
-		return centred, graph.Reciprocal(graph.Sqrt(graph.AddScalar(variance, epsilon)))
+	mean := func(x *graph.Node) *graph.Node { return keep(x, graph.ReduceMean, over) }
+	parts := func() (centred, variance, inverse *graph.Node) {
+		centred = graph.Sub(x, mean(x))
+		variance = mean(graph.Mul(centred, centred))
+		return centred, variance, graph.Reciprocal(graph.Sqrt(graph.AddScalar(variance, epsilon)))
+	}
+	count := 1
+	for _, a := range over {
+		count *= x.Shape().Dimensions[a]
 	}
 	return custom([]*graph.Node{x},
 		func() *graph.Node {
-			centred, inv := inverse()
-			return graph.Mul(centred, inv)
+			centred, _, inverse := parts()
+			return graph.Mul(centred, inverse)
 		},
 		func(ct *graph.Node) *graph.Node {
-			centred, inv := inverse()
-			y := graph.Mul(centred, inv)
-			mean := keep(ct, graph.ReduceMean, over)
-			slope := keep(graph.Mul(ct, y), graph.ReduceMean, over)
-			return graph.Mul(inv, graph.Sub(graph.Sub(ct, mean), graph.Mul(y, slope)))
+			centred, variance, inverse := parts()
+			if count <= fewElements {
+				return graph.Mul(inverse, projected(ct, centred, variance, epsilon, mean))
+			}
+			y := graph.Mul(centred, inverse)
+			return graph.Mul(inverse, graph.Sub(graph.Sub(ct, mean(ct)), graph.Mul(y, mean(graph.Mul(ct, y)))))
 		})
+}
+
+// fewElements is the size up to which the gradient of a normalisation is computed with care.
+const fewElements = 4096
+
+// projected is ct less its mean and less y * mean(ct*y), for y = centred / sqrt(variance + epsilon). With few
+// elements almost everything cancels (with two, all but a share of epsilon / variance), and what is left
+// decides the direction of training. So the part that is orthogonal to centred is computed by itself, twice,
+// as in Gram-Schmidt with reorthogonalisation, and the share of epsilon is added.
+func projected(ct, centred, variance *graph.Node, epsilon float64, mean func(*graph.Node) *graph.Node) *graph.Node {
+	const tiny = 1e-30 // a constant input has no variance and no centred part
+	safe := graph.AddScalar(variance, tiny)
+	q := graph.Sub(ct, mean(ct))
+	along := graph.Div(mean(graph.Mul(q, centred)), safe)
+	for range 2 {
+		q = graph.Sub(q, graph.Mul(centred, graph.Div(mean(graph.Mul(q, centred)), safe)))
+		q = graph.Sub(q, mean(q))
+	}
+	share := graph.MulScalar(graph.Reciprocal(graph.AddScalar(variance, epsilon)), epsilon)
+	return graph.Add(q, graph.Mul(centred, graph.Mul(along, share)))
 }
 
 // spatialAxes lists the axes behind batch and channels.
