@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/nitrain/nitrain/finetune/augment"
 	"github.com/nitrain/nitrain/imageio"
@@ -113,6 +114,35 @@ func (s *sample) cut(box patch.Box, edge patch.Edge) (err error) {
 	return nil
 }
 
+// checkSizes prepares every case where whole images share a batch, and reports all whose size is another
+// than the first one's.
+func (b *batcher) checkSizes() error {
+	if !b.plan.Whole || b.plan.Batch == 1 {
+		return nil
+	}
+	var size [3]int
+	var other []string
+	for i := range b.plan.cases {
+		s, err := b.shelf.get(i)
+		if err != nil {
+			return err
+		}
+		got := s.prepared.Image.Grid.Size
+		if i == 0 {
+			size = got
+		}
+		if got != size {
+			other = append(other, fmt.Sprintf("%s %v", s.id, got))
+		}
+	}
+	if other == nil {
+		return nil
+	}
+	e := &ConfigError{}
+	e.add("batch of whole images: want every image of %v voxels as %s, got %s", size, b.shelf.cases[0].ID, strings.Join(other, ", "))
+	return &hinted{e, "use --batch 1, or make sizes equal with --pad or --patch"}
+}
+
 // load is the material of one step.
 type load struct {
 	batches []map[string]*onnx.Tensor
@@ -152,8 +182,7 @@ func (b *batcher) pack(samples []*sample) (map[string]*onnx.Tensor, error) {
 	values, line := make([]float32, n), make([]float32, n)
 	for i, s := range samples {
 		if s.image.Grid.Size != size {
-			return nil, &hinted{fmt.Errorf("finetune: whole images of one batch: %s has %v voxels, %s has %v",
-				first.id, size, s.id, s.image.Grid.Size), "use --batch 1, or make sizes equal with --pad or --patch"}
+			return nil, fmt.Errorf("finetune: one batch: %s has %v voxels, %s has %v", first.id, size, s.id, s.image.Grid.Size)
 		}
 		for c := range channels {
 			layout.Pack(images[(i*channels+c)*n:][:n], s.image.Channel(c), size)

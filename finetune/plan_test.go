@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -222,8 +223,9 @@ func TestBatchesAreFunctionsOfTheirNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Whole = true
-	err := newTiny(t, plainEngine(t), cases[1:], nil, c).Run(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "whole images of one batch") {
+	_, err := New(t.Context(), tinyModel(t), plainEngine(t), cases, nil, c)
+	var config *ConfigError
+	if !errors.As(err, &config) || !strings.Contains(err.Error(), "case2 [5 5 5]") {
 		t.Errorf("want an error about sizes, got %v", err)
 	}
 }

@@ -73,8 +73,8 @@ func (t *Trainer) loop(ctx context.Context, on func(Event)) error {
 		if !ok {
 			return ctx.Err()
 		}
-		if l.err != nil {
-			return l.err
+		if l.err != nil { // a case that can no longer be read: what was learned stays
+			return errors.Join(l.err, t.save())
 		}
 		if err := t.advance(ctx, l, on); err != nil {
 			return err

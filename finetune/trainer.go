@@ -96,13 +96,14 @@ func newTrainer(m *onnx.Model, b *convert.Backend, train, valid []dataset.Case, 
 	if err = initHead(t.graph, m, outputName(&p.spec, m), p.InitHead, p.Seed); err != nil {
 		return nil, err
 	}
-	if t.step, err = t.graph.NewStep(b, t.stepConfig(m)); err != nil {
-		return nil, err
-	}
 	memory := &budget{left: p.CacheBytes}
 	t.validShelf = newShelf(&p.spec, valid, true, memory)
 	t.batches = newBatcher(p, newShelf(&p.spec, train, false, memory), input)
-	return t, nil
+	if err = t.batches.checkSizes(); err != nil {
+		return nil, err
+	}
+	t.step, err = t.graph.NewStep(b, t.stepConfig(m))
+	return t, err
 }
 
 func importOptions(p *plan, input onnx.ValueInfo) convert.ImportOptions {

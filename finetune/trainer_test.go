@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -270,6 +271,35 @@ func TestDivergenceNamesStepAndCases(t *testing.T) {
 		t.Errorf("the last checkpoint: %v", err)
 	} else {
 		m.Close()
+	}
+}
+
+// TestLostCaseKeepsWhatWasLearned removes a file in the middle of a run.
+func TestLostCaseKeepsWhatWasLearned(t *testing.T) {
+	dir := t.TempDir()
+	cases := tinyCases(t, dir, 2)
+	c := tinyConfig(20)
+	c.CacheBytes, c.Batch = 1, 1 // read anew at each use
+	trainer := newTiny(t, plainEngine(t), cases, nil, c)
+	run := filepath.Join(dir, "run")
+	if err := trainer.Record(run, ""); err != nil {
+		t.Fatal(err)
+	}
+	stopped := 0
+	err := trainer.Run(t.Context(), func(e Event) {
+		if e.Kind == Stepped && e.Step == 3 {
+			if err := os.Remove(cases[1].Label); err != nil {
+				t.Error(err)
+			}
+		}
+		stopped = e.Step
+	})
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "case1") {
+		t.Fatalf("want an error that names case1, got %v", err)
+	}
+	last, err := record.ReadCheckpoint(run, record.Last)
+	if err != nil || stopped < 3 || !bytes.Contains(last.State, fmt.Appendf(nil, `"step":%d,`, stopped)) {
+		t.Errorf("stopped after step %d, checkpoint %s, %v", stopped, last.State, err)
 	}
 }
 

@@ -22,10 +22,12 @@ func (t *Trainer) validate(ctx context.Context, on func(Event)) error {
 		t.state.Validated = -1
 		return err
 	}
-	if v.Best = !t.state.HasBest || v.Score > t.state.Best; v.Best {
-		t.state.HasBest, t.state.Best, t.state.BestStep, t.state.Since = true, v.Score, t.state.Step, 0
-	} else {
-		t.state.Since++
+	t.state.Since++
+	if !t.state.HasBest || v.Score > t.state.Best {
+		t.state.Since = 0
+	}
+	if v.Best = !t.state.HasBest || v.Score >= t.state.Best; v.Best { // of equals the one that trained longer
+		t.state.HasBest, t.state.Best, t.state.BestStep = true, v.Score, t.state.Step
 	}
 	t.state.Validations = append(t.state.Validations, point{t.state.Step, v.Score})
 	if err := t.emit(Event{Kind: Validated, Validation: v}, on); err != nil {
