@@ -29,9 +29,11 @@ func (o Options) Describe(path string, voxels bool) (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Description{Format: f.Format, Affine: f.Affine, Shape: f.Shape, Zooms: f.Zooms, Stored: f.head.Type.Numpy(f.head.Big),
+	d := &Description{
+		Format: f.Format, Affine: f.Affine, Shape: f.Shape, Zooms: f.Zooms, Stored: f.head.Type.Numpy(f.head.Big),
 		AffineSource: f.AffineSource, Slope: f.Slope, Inter: f.Inter, SformCode: f.SformCode, QformCode: f.QformCode,
-		Warnings: append([]string{}, f.Warnings...)}
+		Warnings: append([]string{}, f.Warnings...),
+	}
 	if f.Spatial {
 		d.AxisCodes = f.Affine.AxisCodes()
 	}

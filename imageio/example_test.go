@@ -69,8 +69,7 @@ func ExampleFormatError() {
 		log.Fatal(err)
 	}
 	_, err = imageio.Read(path)
-	var fe *imageio.FormatError
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*imageio.FormatError](err); ok {
 		fmt.Println(fe.Got, errors.Is(err, imageio.ErrNotThisFormat))
 	}
 	// Output: text (16 bytes) true

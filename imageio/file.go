@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -70,12 +71,16 @@ func (o Options) Open(path string) (*File, error) {
 	if !h.Pair {
 		samples = path
 		if header != path {
-			return nil, &FormatError{Path: path, Format: h.Format, Field: "magic", Want: `"ni1" in the header of a pair`, Got: "a single file", Err: ErrNotThisFormat,
-				Advice: "open " + header + " itself"}
+			return nil, &FormatError{
+				Path: path, Format: h.Format, Field: "magic", Want: `"ni1" in the header of a pair`, Got: "a single file", Err: ErrNotThisFormat,
+				Advice: "open " + header + " itself",
+			}
 		}
 	} else if samples == "" {
-		return nil, &FormatError{Path: path, Format: h.Format, Field: "magic", Want: `"n+1" in a single file`, Got: `"ni1" of a .hdr/.img pair`, Err: ErrNotThisFormat,
-			Advice: "name the two files .hdr and .img"}
+		return nil, &FormatError{
+			Path: path, Format: h.Format, Field: "magic", Want: `"n+1" in a single file`, Got: `"ni1" of a .hdr/.img pair`, Err: ErrNotThisFormat,
+			Advice: "name the two files .hdr and .img",
+		}
 	}
 	f := &File{path: samples, head: h, opt: o, limits: o.MaxBytes}
 	if f.limits <= 0 {
@@ -207,8 +212,7 @@ func unknown(head []byte, s *volume.Stream) error {
 
 // withPath adds the path to an error from a parser.
 func withPath(err error, path string) error {
-	var fe *FormatError
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*FormatError](err); ok {
 		fe.Path = path
 		return fe
 	}
@@ -225,8 +229,10 @@ func (f *File) checkSizes() error {
 		if ok {
 			got = fmt.Sprintf("%d bytes", max(need, 4*asFloats))
 		}
-		return &FormatError{Format: h.Format, Field: "dim", Want: fmt.Sprintf("at most %d bytes of voxels", f.limits), Got: fmt.Sprintf("%s for %v voxels", got, h.Shape), Err: ErrTooLarge,
-			Advice: "either the header is damaged or the limit (Options.MaxBytes) is too low for this image"}
+		return &FormatError{
+			Format: h.Format, Field: "dim", Want: fmt.Sprintf("at most %d bytes of voxels", f.limits), Got: fmt.Sprintf("%s for %v voxels", got, h.Shape), Err: ErrTooLarge,
+			Advice: "either the header is damaged or the limit (Options.MaxBytes) is too low for this image",
+		}
 	}
 	s, err := openStream(f.path, f.opt)
 	if err != nil {
@@ -239,8 +245,10 @@ func (f *File) checkSizes() error {
 	if f.mendOffset(s, need) {
 		return nil
 	}
-	e := &FormatError{Format: h.Format, Field: "voxels", Offset: h.Offset, Want: fmt.Sprintf("%d bytes behind byte %d", need, h.Offset),
-		Got: fmt.Sprintf("%d", max(0, s.FileSize-h.Offset)), Err: ErrTruncated, Advice: incomplete()}
+	e := &FormatError{
+		Format: h.Format, Field: "voxels", Offset: h.Offset, Want: fmt.Sprintf("%d bytes behind byte %d", need, h.Offset),
+		Got: strconv.FormatInt(max(0, s.FileSize-h.Offset), 10), Err: ErrTruncated, Advice: incomplete(),
+	}
 	if s.Compressed {
 		e.Got = fmt.Sprintf("a gzip file of %d bytes, which cannot hold them", s.FileSize)
 	}

@@ -134,8 +134,10 @@ type header2 struct {
 
 func TestNIfTI2BothOrders(t *testing.T) {
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
-		h := header2{Size: 540, Magic: [8]byte{'n', '+', '2', 0, '\r', '\n', 0x1a, '\n'}, Datatype: 4, Dim: [8]int64{3, 3, 2, 1, 1, 1, 1, 1},
-			Pixdim: [8]float64{-1, 2, 3, 4}, Slope: 0.25, Inter: -1, Qcode: 3, Qoffset: [3]float64{1, 2, 3}, XYZTUnits: 10, Ext: [4]byte{1}, VoxOffset: 576}
+		h := header2{
+			Size: 540, Magic: [8]byte{'n', '+', '2', 0, '\r', '\n', 0x1a, '\n'}, Datatype: 4, Dim: [8]int64{3, 3, 2, 1, 1, 1, 1, 1},
+			Pixdim: [8]float64{-1, 2, 3, 4}, Slope: 0.25, Inter: -1, Qcode: 3, Qoffset: [3]float64{1, 2, 3}, XYZTUnits: 10, Ext: [4]byte{1}, VoxOffset: 576,
+		}
 		extension := append(encode(t, order, [2]int32{32, 6}), "remark                  "...)
 		im, err := imageio.Read(store(t, "a.nii", encode(t, order, h, extension, []int16{0, 4, -8, 1, 2, 3})))
 		if err != nil {

@@ -49,8 +49,10 @@ type header1 struct {
 }
 
 func newHeader(datatype int16, dims ...int16) header1 {
-	h := header1{Size: 348, Datatype: datatype, VoxOffset: 352, Scode: 1, Magic: [4]byte{'n', '+', '1'},
-		Srow: [3][4]float32{{2, 0, 0, -7}, {0, 3, 0, 5}, {0, 0, 4, 1}}, Pixdim: [8]float32{1, 2, 3, 4, 5, 1, 1, 1}}
+	h := header1{
+		Size: 348, Datatype: datatype, VoxOffset: 352, Scode: 1, Magic: [4]byte{'n', '+', '1'},
+		Srow: [3][4]float32{{2, 0, 0, -7}, {0, 3, 0, 5}, {0, 0, 4, 1}}, Pixdim: [8]float32{1, 2, 3, 4, 5, 1, 1, 1},
+	}
 	h.Dim[0] = int16(len(dims))
 	for i := range 7 {
 		h.Dim[i+1] = 1

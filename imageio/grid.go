@@ -1,6 +1,7 @@
 package imageio
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -122,7 +123,7 @@ func (g Grid) Validate() error {
 	for _, row := range g.Affine {
 		for _, v := range row {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("imageio: affine has a value that is not finite")
+				return errors.New("imageio: affine has a value that is not finite")
 			}
 		}
 	}

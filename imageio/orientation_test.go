@@ -3,6 +3,7 @@ package imageio_test
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/nitrain/nitrain/imageio"
@@ -14,6 +15,7 @@ func TestOrientationOfPermutations(t *testing.T) {
 		for flips := range 8 {
 			a := imageio.Affine{3: {0, 0, 0, 1}}
 			want := ""
+			var wantSb17 strings.Builder
 			for j, w := range p {
 				a[w][j] = float64(j) + 0.3
 				letter := "RAS"[w]
@@ -21,8 +23,9 @@ func TestOrientationOfPermutations(t *testing.T) {
 					a[w][j] *= -1
 					letter = "LPI"[w]
 				}
-				want += string(letter)
+				wantSb17.WriteString(string(letter))
 			}
+			want += wantSb17.String()
 			if got := a.AxisCodes(); got != want {
 				t.Errorf("want %s, got %s for %v", want, got, a)
 			}

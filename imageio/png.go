@@ -7,13 +7,16 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"strconv"
 )
 
 // writePNG writes a 2-D image. Grey values that a PNG can hold are kept exactly.
 func writePNG(path string, im *Image) error {
 	if im.Grid.Size[2] != 1 {
-		return &FormatError{Path: path, Format: "png", Field: "shape", Want: "a 2-D image", Got: fmt.Sprintf("%v voxels", im.Grid.Size), Err: ErrUnsupported,
-			Advice: "write .nii.gz, or a picture of slices with `nitrain view`"}
+		return &FormatError{
+			Path: path, Format: "png", Field: "shape", Want: "a 2-D image", Got: fmt.Sprintf("%v voxels", im.Grid.Size), Err: ErrUnsupported,
+			Advice: "write .nii.gz, or a picture of slices with `nitrain view`",
+		}
 	}
 	var picture image.Image
 	switch im.Channels {
@@ -28,7 +31,7 @@ func writePNG(path string, im *Image) error {
 		}
 		picture = colours(im)
 	default:
-		return &FormatError{Path: path, Format: "png", Field: "channels", Want: "1 or 3", Got: fmt.Sprint(im.Channels), Err: ErrUnsupported}
+		return &FormatError{Path: path, Format: "png", Field: "channels", Want: "1 or 3", Got: strconv.Itoa(im.Channels), Err: ErrUnsupported}
 	}
 	return writeAtomic(path, func(w io.Writer) error { return png.Encode(w, picture) })
 }

@@ -47,8 +47,10 @@ func (f *File) Image(kind Kind) (*Image, error) {
 		return nil, err
 	}
 	if decoder.bad != "" {
-		return nil, &FormatError{Path: f.path, Format: f.Format, Field: "voxels", Want: "whole numbers of at most 2^24 for a label map", Got: decoder.bad, Err: ErrUnsupported,
-			Advice: "is this an image of intensities? labels may not be averaged or scaled"}
+		return nil, &FormatError{
+			Path: f.path, Format: f.Format, Field: "voxels", Want: "whole numbers of at most 2^24 for a label map", Got: decoder.bad, Err: ErrUnsupported,
+			Advice: "is this an image of intensities? labels may not be averaged or scaled",
+		}
 	}
 	im.Source.Warnings = append(im.Source.Warnings, notes...)
 	if t.Complex() {
@@ -68,9 +70,11 @@ func (f *File) Grid() Grid {
 }
 
 func (f *File) source() *Source {
-	return &Source{Format: f.Format, Stored: f.Stored, Shape: append([]int(nil), f.Shape...), AffineSource: f.AffineSource,
+	return &Source{
+		Format: f.Format, Stored: f.Stored, Shape: append([]int(nil), f.Shape...), AffineSource: f.AffineSource,
 		SformCode: f.SformCode, QformCode: f.QformCode, Units: f.Units, Intent: f.Intent,
-		Zooms: append([]float64(nil), f.Zooms...), Extensions: f.Extensions, Warnings: append([]string(nil), f.Warnings...)}
+		Zooms: append([]float64(nil), f.Zooms...), Extensions: f.Extensions, Warnings: append([]string(nil), f.Warnings...),
+	}
 }
 
 // needsCheck reports whether a label map's type could hold what is no label.

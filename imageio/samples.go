@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
@@ -40,7 +41,7 @@ func (f *File) each(visit func(chunk []byte)) ([]string, error) {
 	for done := int64(0); done < need; {
 		n := min(int64(len(buf)), need-done)
 		m, err := io.ReadFull(s, buf[:n])
-		if err != nil && !(errors.Is(err, io.EOF) && int64(m) == n) {
+		if err != nil && (!errors.Is(err, io.EOF) || int64(m) != n) {
 			return nil, f.voxelError(done+int64(m), need, err)
 		}
 		visit(buf[:n])
@@ -53,7 +54,7 @@ func (f *File) voxelError(got, need int64, err error) error {
 	err = streamErr(err)
 	e := &FormatError{Path: f.path, Format: f.Format, Field: "voxels", Offset: f.head.Offset, Err: err}
 	if errors.Is(err, ErrTruncated) {
-		e.Want, e.Got = fmt.Sprintf("%d bytes", need), fmt.Sprint(got)
+		e.Want, e.Got = fmt.Sprintf("%d bytes", need), strconv.FormatInt(got, 10)
 		e.Advice = incomplete()
 	}
 	return e

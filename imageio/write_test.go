@@ -31,7 +31,8 @@ func randomAffine(r *rand.Rand, shear float64) imageio.Affine {
 	rot := [3][3]float64{
 		{a*a + b*b - c*c - d*d, 2 * (b*c - a*d), 2 * (b*d + a*c)},
 		{2 * (b*c + a*d), a*a + c*c - b*b - d*d, 2 * (c*d - a*b)},
-		{2 * (b*d - a*c), 2 * (c*d + a*b), a*a + d*d - c*c - b*b}}
+		{2 * (b*d - a*c), 2 * (c*d + a*b), a*a + d*d - c*c - b*b},
+	}
 	zoom := [3]float64{0.4 + r.Float64(), 0.4 + 2*r.Float64(), 0.4 + 5*r.Float64()}
 	if r.IntN(2) == 0 {
 		zoom[r.IntN(3)] *= -1
@@ -257,8 +258,10 @@ func TestNibabelReadsOurs(t *testing.T) {
 		if i%4 == 3 {
 			im.Grid.Affine = randomAffine(r, 0.2)
 		}
-		im.Source = &imageio.Source{Format: "nifti1", Shape: im.Grid.Size[:], SformCode: i % 3, QformCode: i % 5, Units: 10,
-			Extensions: []imageio.Extension{{Code: 6, Data: []byte("a comment")}}}
+		im.Source = &imageio.Source{
+			Format: "nifti1", Shape: im.Grid.Size[:], SformCode: i % 3, QformCode: i % 5, Units: 10,
+			Extensions: []imageio.Extension{{Code: 6, Data: []byte("a comment")}},
+		}
 		if err := imageio.Write(filepath.Join(dir, string(rune('a'+i%26))+string(rune('a'+i/26))+".nii.gz"), im); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -28,8 +29,8 @@ func numbered(name, prefix string) bool {
 
 // chainName returns the value of a chain that has a parameter's name: the alias that TorchScript gave a merged tensor.
 func chainName(chain []*Node) string {
-	for i := len(chain) - 1; i >= 0; i-- {
-		if o := chain[i].Output(0); dotted(o) {
+	for _, c := range slices.Backward(chain) {
+		if o := c.Output(0); dotted(o) {
 			return o
 		}
 	}

@@ -26,8 +26,10 @@ const (
 
 // String returns the name used in messages: "int", "floats", "tensor", ...
 func (k AttrKind) String() string {
-	names := [...]string{"undefined", "float", "int", "string", "tensor", "graph", "floats", "ints", "strings",
-		"tensors", "graphs", "sparse tensor", "sparse tensors", "type", "types"}
+	names := [...]string{
+		"undefined", "float", "int", "string", "tensor", "graph", "floats", "ints", "strings",
+		"tensors", "graphs", "sparse tensor", "sparse tensors", "type", "types",
+	}
 	if k >= 0 && int(k) < len(names) {
 		return names[k]
 	}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -77,7 +78,7 @@ const (
 func (c *checker) model() {
 	m := c.m
 	if m.IRVersion < minIR || m.IRVersion > maxIR {
-		c.bad("", "ir_version", fmt.Sprintf("%d to %d", minIR, maxIR), fmt.Sprint(m.IRVersion))
+		c.bad("", "ir_version", fmt.Sprintf("%d to %d", minIR, maxIR), strconv.Itoa(m.IRVersion))
 	}
 	if len(m.Opsets) == 0 && m.IRVersion >= 3 {
 		c.bad("", "opset_import", "at least one", "none")
@@ -90,7 +91,7 @@ func (c *checker) model() {
 		}
 		seen[d] = true
 		if newest, ok := c.table.newest[d]; ok && (o.Version < 1 || o.Version > newest) {
-			c.bad("", "opset_import", fmt.Sprintf("version 1 to %d of domain %q", newest, o.Domain), fmt.Sprint(o.Version))
+			c.bad("", "opset_import", fmt.Sprintf("version 1 to %d of domain %q", newest, o.Domain), strconv.Itoa(o.Version))
 		}
 	}
 	keys := map[string]bool{}

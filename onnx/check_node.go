@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -65,7 +66,7 @@ func (c *checker) attribute(a *Attr, at Violation, field string, params map[stri
 		c.at(at, field, "a reference to an attribute of the function", a.Ref, false)
 	case a.Ref != "":
 	case a.Kind < KindFloat || a.Kind > KindTypes:
-		c.at(at, field, "a type from 1 to 14", fmt.Sprint(int(a.Kind)), false)
+		c.at(at, field, "a type from 1 to 14", strconv.Itoa(int(a.Kind)), false)
 	case a.from.known() && given&^(1<<a.Kind) != 0:
 		other := AttrKind(bits.TrailingZeros32(given &^ (1 << a.Kind)))
 		c.at(at, field, "a value of type "+a.Kind.String()+" alone", "one of type "+other.String(), false)
@@ -127,7 +128,7 @@ func (c *checker) operator(n *Node, at Violation, opsets map[string]int) {
 }
 
 func (c *checker) counts(got, least, most int, what string, at Violation) {
-	want := fmt.Sprint(least)
+	want := strconv.Itoa(least)
 	switch {
 	case most < 0:
 		want = fmt.Sprintf("at least %d", least)
@@ -135,7 +136,7 @@ func (c *checker) counts(got, least, most int, what string, at Violation) {
 		want = fmt.Sprintf("%d to %d", least, most)
 	}
 	if got < least || most >= 0 && got > most {
-		c.at(at, "number of "+what, want, fmt.Sprint(got), false)
+		c.at(at, "number of "+what, want, strconv.Itoa(got), false)
 	}
 }
 

@@ -1,6 +1,9 @@
 package onnx
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // tensor checks what the file says of a tensor, without reading the elements of raw and external data.
 func (c *checker) tensor(t *Tensor, field string, at Violation) {
@@ -71,11 +74,13 @@ func elementsOr(bytes int, d DType, err error) string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%d", bytes*8/d.Bits())
+	return strconv.Itoa(bytes * 8 / d.Bits())
 }
 
 func fieldName(field int) string {
-	names := [...]string{fieldFloats: "float_data", fieldInt32s: "int32_data", fieldStrings: "string_data",
-		fieldInt64s: "int64_data", fieldRaw: "raw_data", fieldDoubles: "double_data", fieldUint64s: "uint64_data"}
+	names := [...]string{
+		fieldFloats: "float_data", fieldInt32s: "int32_data", fieldStrings: "string_data",
+		fieldInt64s: "int64_data", fieldRaw: "raw_data", fieldDoubles: "double_data", fieldUint64s: "uint64_data",
+	}
 	return names[field]
 }

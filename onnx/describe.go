@@ -120,8 +120,10 @@ func headSummaries(m *Model, params []Param) []HeadSummary {
 		return out
 	}
 	for _, h := range heads {
-		s := HeadSummary{Output: name, Node: h.Node.Name, Op: h.Node.OpType, Weight: h.Weight, Axis: h.WeightAxis,
-			Bias: h.Bias, Classes: h.Classes, After: []string{}}
+		s := HeadSummary{
+			Output: name, Node: h.Node.Name, Op: h.Node.OpType, Weight: h.Weight, Axis: h.WeightAxis,
+			Bias: h.Bias, Classes: h.Classes, After: []string{},
+		}
 		for _, p := range params {
 			if p.Name == h.Weight {
 				s.Alias = p.Alias

@@ -91,10 +91,12 @@ func (d DType) bytesFor(n int) int {
 
 // String returns the name that numpy and ml_dtypes use: "float32", "int64", "bfloat16", ...
 func (d DType) String() string {
-	names := [...]string{"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string",
+	names := [...]string{
+		"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string",
 		"bool", "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16",
 		"float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "uint4", "int4", "float4_e2m1fn",
-		"float8_e8m0fnu", "uint2", "int2"}
+		"float8_e8m0fnu", "uint2", "int2",
+	}
 	if d >= 0 && int(d) < len(names) {
 		return names[d]
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/nitrain/nitrain/onnx"
 )
 
@@ -31,8 +32,10 @@ func edits() map[string]func(m *onnx.Model) error {
 	return map[string]func(m *onnx.Model) error{
 		"insert": func(m *onnx.Model) error {
 			m.Graph().Nodes[1].Inputs[0] = "s"
-			return m.InsertNode(1, &onnx.Node{Name: "new", OpType: "LeakyRelu", Inputs: []string{"r"}, Outputs: []string{"s"},
-				Attrs: []onnx.Attr{onnx.FloatAttr("alpha", 0)}})
+			return m.InsertNode(1, &onnx.Node{
+				Name: "new", OpType: "LeakyRelu", Inputs: []string{"r"}, Outputs: []string{"s"},
+				Attrs: []onnx.Attr{onnx.FloatAttr("alpha", 0)},
+			})
 		},
 		"remove": func(m *onnx.Model) error {
 			m.Graph().Nodes[1].Inputs[0] = "x"
@@ -96,16 +99,20 @@ func TestEdits(t *testing.T) {
 func summary(t *testing.T, m *onnx.Model) map[string]any {
 	t.Helper()
 	g := m.Graph()
-	out := map[string]any{"ir": m.IRVersion, "producer": m.ProducerName, "opset": m.Opset(""), "doc": m.Doc, "gdoc": g.Doc,
-		"meta": m.Metadata()}
+	out := map[string]any{
+		"ir": m.IRVersion, "producer": m.ProducerName, "opset": m.Opset(""), "doc": m.Doc, "gdoc": g.Doc,
+		"meta": m.Metadata(),
+	}
 	var nodes []string
 	d := onnx.Describe(m)
 	out["in"], out["out"] = d.Inputs, d.Outputs
 	for _, n := range g.Nodes {
 		line := n.Name + " " + n.OpType + " " + strings.Join(n.Inputs, ",") + " " + strings.Join(n.Outputs, ",") + " " + n.Doc + n.Metadata["k"]
+		var lineSb106 strings.Builder
 		for _, a := range n.Attrs {
-			line += " " + a.Name + a.Kind.String()
+			lineSb106.WriteString(" " + a.Name + a.Kind.String())
 		}
+		line += lineSb106.String()
 		nodes = append(nodes, line)
 	}
 	out["nodes"] = nodes

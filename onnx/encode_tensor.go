@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nitrain/nitrain/onnx/internal/pb"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/nitrain/nitrain/onnx/internal/pb"
 )
 
 // tensorKeepName encodes a tensor that is not an initializer: the name that the file gives it stays.

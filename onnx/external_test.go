@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/nitrain/nitrain/internal/shared"
 	"github.com/nitrain/nitrain/onnx"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // externalModel writes a model with one float32 tensor w of 4 elements, whose data the entries say.

@@ -1,5 +1,7 @@
 package onnx
 
+import "slices"
+
 // Graph is nodes, the tensors that they start from, and the values that go in and out. The lists may be
 // changed in place (by one goroutine that is alone); WriteFile writes what changed and keeps the other bytes.
 type Graph struct {
@@ -79,10 +81,8 @@ func (g *Graph) Producer(value string) *Node {
 		return nil
 	}
 	for _, n := range g.Nodes {
-		for _, o := range n.Outputs {
-			if o == value {
-				return n
-			}
+		if slices.Contains(n.Outputs, value) {
+			return n
 		}
 	}
 	return nil

@@ -98,8 +98,8 @@ func (w *wiring) parametric(n *Node) bool {
 
 // weightInput returns the input of a MatMul or Einsum that is a stored weight of rank 2 or more, -1 for none.
 func (w *wiring) weightInput(n *Node) int {
-	for k := len(n.Inputs) - 1; k >= 0; k-- {
-		if name, _, ok := w.origin(n.Inputs[k]); ok && len(w.stored[name].shape) >= 2 {
+	for k, v := range slices.Backward(n.Inputs) {
+		if name, _, ok := w.origin(v); ok && len(w.stored[name].shape) >= 2 {
 			return k
 		}
 	}

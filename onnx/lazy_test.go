@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nitrain/nitrain/onnx"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/nitrain/nitrain/onnx"
 )
 
 // sparse writes a model with n tensors of size bytes each; the data are holes in the file.

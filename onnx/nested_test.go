@@ -17,11 +17,16 @@ func nested(t *testing.T) *onnx.Model {
 	inner.Initializers = []*onnx.Initializer{{Name: "k", Tensor: must(onnx.FromFloat32([]int{2}, []float32{1, 2}))}}
 	g.Nodes[0] = &onnx.Node{Name: "if", OpType: "If", Inputs: []string{"c"}, Outputs: []string{"r"}, Attrs: []onnx.Attr{
 		onnx.GraphAttr("then_branch", branch(&onnx.Node{Name: "then", OpType: "F", Domain: "my", Inputs: []string{"x"}, Outputs: []string{"t"}})),
-		onnx.GraphAttr("else_branch", inner)}}
+		onnx.GraphAttr("else_branch", inner),
+	}}
 	m.Opsets = append(m.Opsets, onnx.Opset{Domain: "my", Version: 1})
-	m.Functions = []*onnx.Function{{Name: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b"}, Opsets: []onnx.Opset{{Version: 17}},
-		Attributes: []string{"slope"}, Nodes: []*onnx.Node{{Name: "leaky", OpType: "LeakyRelu", Inputs: []string{"a"}, Outputs: []string{"b"},
-			Attrs: []onnx.Attr{{Name: "alpha", Kind: onnx.KindFloat, Ref: "slope"}}}}}}
+	m.Functions = []*onnx.Function{{
+		Name: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b"}, Opsets: []onnx.Opset{{Version: 17}},
+		Attributes: []string{"slope"}, Nodes: []*onnx.Node{{
+			Name: "leaky", OpType: "LeakyRelu", Inputs: []string{"a"}, Outputs: []string{"b"},
+			Attrs: []onnx.Attr{{Name: "alpha", Kind: onnx.KindFloat, Ref: "slope"}},
+		}},
+	}}
 	back := again(t, m)
 	for _, v := range onnx.Check(back) {
 		t.Error(v)

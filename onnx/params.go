@@ -42,8 +42,10 @@ type wiring struct {
 }
 
 func newWiring(g *Graph) *wiring {
-	w := &wiring{g: g, uses: map[string][]use{}, maker: map[string]*Node{}, stored: map[string]*Tensor{},
-		inputs: map[string]bool{}, outputs: map[string]bool{}, inner: map[string]bool{}, place: make(map[*Node]int, len(g.Nodes))}
+	w := &wiring{
+		g: g, uses: map[string][]use{}, maker: map[string]*Node{}, stored: map[string]*Tensor{},
+		inputs: map[string]bool{}, outputs: map[string]bool{}, inner: map[string]bool{}, place: make(map[*Node]int, len(g.Nodes)),
+	}
 	for _, v := range g.Inputs {
 		w.inputs[v.Name] = true
 	}
@@ -128,8 +130,10 @@ func (w *wiring) slots(name string, t *Tensor) []Slot {
 				continue
 			}
 			role, reason := w.role(u, t)
-			out = append(out, Slot{Node: u.node, Input: u.input, Role: role, Chain: chain, Reason: reason,
-				Alias: slotAlias(u.node, role, chain)})
+			out = append(out, Slot{
+				Node: u.node, Input: u.input, Role: role, Chain: chain, Reason: reason,
+				Alias: slotAlias(u.node, role, chain),
+			})
 		}
 	}
 	walk(name, nil)

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nitrain/nitrain/onnx/internal/pb"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/nitrain/nitrain/onnx/internal/pb"
 )
 
 // parser reads messages of onnx.proto from a source. Message by message and field by field it knows only
@@ -31,8 +32,10 @@ const (
 var errTooLarge = errors.New("the file holds too many small parts for its size")
 
 func newParser(src *pb.Source, external *externalFiles) *parser {
-	return &parser{r: pb.NewReader(src), external: external,
-		budget: min(memoryBase+memoryFactor*min(src.All().Len, memoryMax), memoryMax)}
+	return &parser{
+		r: pb.NewReader(src), external: external,
+		budget: min(memoryBase+memoryFactor*min(src.All().Len, memoryMax), memoryMax),
+	}
 }
 
 // charge accounts for memory that is about to be taken.
@@ -72,8 +75,7 @@ func (p *parser) fields(message string, body pb.Span, f func(pb.Record) error) e
 
 // within adds the name of the message that an error lies in, once for the innermost.
 func within(message string, err error) error {
-	var e *parseError
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*parseError](err); ok {
 		return err
 	}
 	return &parseError{message, err}

@@ -3,8 +3,9 @@ package onnx
 import (
 	"math"
 
-	"github.com/nitrain/nitrain/onnx/internal/pb"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/nitrain/nitrain/onnx/internal/pb"
 )
 
 func (p *parser) node(rec pb.Record) (*Node, error) {
@@ -131,9 +132,11 @@ func (p *parser) attrMessage(a *Attr, r pb.Record) (err error) {
 
 // attrFieldKind returns the kind of value that a field of AttributeProto holds.
 func attrFieldKind(num int) AttrKind {
-	kinds := [...]AttrKind{2: KindFloat, 3: KindInt, 4: KindString, 5: KindTensor, 6: KindGraph, 7: KindFloats,
+	kinds := [...]AttrKind{
+		2: KindFloat, 3: KindInt, 4: KindString, 5: KindTensor, 6: KindGraph, 7: KindFloats,
 		8: KindInts, 9: KindStrings, 10: KindTensors, 11: KindGraphs, 14: KindType, 15: KindTypes,
-		22: KindSparseTensor, 23: KindSparseTensors}
+		22: KindSparseTensor, 23: KindSparseTensors,
+	}
 	if num < len(kinds) {
 		return kinds[num]
 	}

@@ -3,8 +3,9 @@ package onnx
 import (
 	"fmt"
 
-	"github.com/nitrain/nitrain/onnx/internal/pb"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/nitrain/nitrain/onnx/internal/pb"
 )
 
 func errTwice(r pb.Record) error {

@@ -27,8 +27,10 @@ func python(t *testing.T) string {
 // TestPythonReadsWhatIsWritten changes every parameter that trains and lets Python's onnx compare the files.
 func TestPythonReadsWhatIsWritten(t *testing.T) {
 	py := python(t)
-	names := []string{"monai_unet2d", "box_fp16", "box_ir3", "box_constants", "monai_segresnet3d_dynamo", "keras_unet2d_bn",
-		"tv_resnet_small_train", "box_external_data"}
+	names := []string{
+		"monai_unet2d", "box_fp16", "box_ir3", "box_constants", "monai_segresnet3d_dynamo", "keras_unet2d_bn",
+		"tv_resnet_small_train", "box_external_data",
+	}
 	if os.Getenv("NITRAIN_ACCEPTANCE") == "1" {
 		names = nil
 		for _, path := range models(t) {

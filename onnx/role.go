@@ -1,5 +1,7 @@
 package onnx
 
+import "slices"
+
 // role returns what the tensor t does at a use, and why it does not train there ("" if it does).
 func (w *wiring) role(u use, t *Tensor) (Role, string) {
 	if !u.node.StandardDomain() {
@@ -117,12 +119,7 @@ func (w *wiring) product(value string) bool {
 	if n == nil || n.OpType != "MatMul" && n.OpType != "Einsum" {
 		return false
 	}
-	for _, in := range n.Inputs {
-		if w.constant(in) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.Inputs, w.constant)
 }
 
 // nearInput reports whether a value is an input of the graph, but for arithmetic with constants.

@@ -2,10 +2,12 @@ package onnx
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
-	"github.com/nitrain/nitrain/onnx/internal/pb"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/nitrain/nitrain/onnx/internal/pb"
 )
 
 // The fields of TensorProto that hold elements.
@@ -67,7 +69,7 @@ func (s *stored) load(t *Tensor) ([]byte, error) {
 		return s.files.read(s.where, int64(size))
 	}
 	if s.segment {
-		return nil, fmt.Errorf("onnx: tensor: data in segments is not supported")
+		return nil, errors.New("onnx: tensor: data in segments is not supported")
 	}
 	switch fields := s.dataFields(); {
 	case len(fields) == 0 && size == 0:

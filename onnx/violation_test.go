@@ -87,15 +87,20 @@ func violations() map[string]violation {
 			m.Graph().Initializers = append(m.Graph().Initializers, &onnx.Initializer{Name: "c", Tensor: must(onnx.NewTensor(onnx.Bool, nil, []byte{1}))})
 			m.Graph().Nodes[0] = &onnx.Node{Name: "if", OpType: "If", Inputs: []string{"c"}, Outputs: []string{"r"}, Attrs: []onnx.Attr{
 				onnx.GraphAttr("then_branch", branch(&onnx.Node{Name: "t", OpType: "Relu", Inputs: []string{"x"}, Outputs: []string{"t"}})),
-				onnx.GraphAttr("else_branch", branch(&onnx.Node{Name: "e", OpType: "Relu", Inputs: []string{"nowhere"}, Outputs: []string{"w"}}))}}
+				onnx.GraphAttr("else_branch", branch(&onnx.Node{Name: "e", OpType: "Relu", Inputs: []string{"nowhere"}, Outputs: []string{"w"}})),
+			}}
 		}, []string{`if/else_branch: Relu "e": input nowhere`, `if/else_branch: Relu "e": output w`}},
 		"function": {func(m *onnx.Model) {
-			m.Functions = []*onnx.Function{{Name: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b", "c"}, Opsets: []onnx.Opset{{Version: 17}},
-				Nodes: []*onnx.Node{{Name: "f", OpType: "LeakyRelu", Inputs: []string{"a"}, Outputs: []string{"b"}, Attrs: []onnx.Attr{{Name: "alpha", Kind: onnx.KindFloat, Ref: "slope"}}}}}}
+			m.Functions = []*onnx.Function{{
+				Name: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b", "c"}, Opsets: []onnx.Opset{{Version: 17}},
+				Nodes: []*onnx.Node{{Name: "f", OpType: "LeakyRelu", Inputs: []string{"a"}, Outputs: []string{"b"}, Attrs: []onnx.Attr{{Name: "alpha", Kind: onnx.KindFloat, Ref: "slope"}}}},
+			}}
 		}, []string{`function my:F: LeakyRelu "f": attribute alpha: want a reference to an attribute of the function`, "function my:F: output c"}},
 		"recursion": {func(m *onnx.Model) {
-			m.Functions = []*onnx.Function{{Name: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b"}, Opsets: []onnx.Opset{{Domain: "my", Version: 1}},
-				Nodes: []*onnx.Node{{OpType: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b"}}}}}
+			m.Functions = []*onnx.Function{{
+				Name: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b"}, Opsets: []onnx.Opset{{Domain: "my", Version: 1}},
+				Nodes: []*onnx.Node{{OpType: "F", Domain: "my", Inputs: []string{"a"}, Outputs: []string{"b"}}},
+			}}
 		}, []string{"want no recursion"}},
 	}
 }

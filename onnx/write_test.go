@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ func suite(t *testing.T, f func(name string, data []byte)) {
 	}
 	for r := tar.NewReader(gz); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -70,8 +71,8 @@ func oneEntry(t *testing.T, name string, data []byte, m *onnx.Model) {
 		t.Errorf("%s: %v", name, err)
 		return
 	}
-	at := bytes.Index(out, []byte("\x72\x11\x0a\x08test.key\x12\x05value"))
-	if at < 0 || !bytes.Equal(append(bytes.Clone(out[:at]), out[at+19:]...), data) {
+	before, after, ok := bytes.Cut(out, []byte("\x72\x11\x0a\x08test.key\x12\x05value"))
+	if !ok || !bytes.Equal(append(bytes.Clone(before), after...), data) {
 		t.Errorf("%s: a metadata entry changed other bytes", name)
 	}
 	m.RemoveMetadata("test.key")

@@ -6,10 +6,11 @@ import (
 	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/ort"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) check() *cobra.Command {

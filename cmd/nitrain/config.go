@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -62,9 +63,9 @@ func scalar(v any) (string, error) {
 		}
 		return strings.Join(parts, ","), nil
 	case map[string]any:
-		return "", fmt.Errorf("want a value or a list, got a mapping")
+		return "", errors.New("want a value or a list, got a mapping")
 	case nil:
-		return "", fmt.Errorf("want a value, got nothing")
+		return "", errors.New("want a value, got nothing")
 	default:
 		return fmt.Sprint(v), nil
 	}

@@ -3,8 +3,9 @@ package main
 import (
 	"errors"
 
-	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/spf13/cobra"
+
+	"github.com/nitrain/nitrain/imageio/dataset"
 )
 
 // dataFlags name a collection of cases: a list or folder, or two globs.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
-	"github.com/nitrain/nitrain/predict"
 	"github.com/spf13/cobra"
+
+	"github.com/nitrain/nitrain/predict"
 )
 
 func (a *app) evaluate() *cobra.Command {
@@ -82,7 +84,7 @@ func printScores(w io.Writer, r *predict.Report, surfaces bool) {
 	}
 	fmt.Fprintf(w, " %6s\n", "cases")
 	for _, l := range r.Labels {
-		row(fmt.Sprintf("%d %s", l.Value, l.Name), l.Means, fmt.Sprint(l.Cases))
+		row(fmt.Sprintf("%d %s", l.Value, l.Name), l.Means, strconv.Itoa(l.Cases))
 	}
-	row("mean", r.Mean, fmt.Sprint(len(r.Cases)))
+	row("mean", r.Mean, strconv.Itoa(len(r.Cases)))
 }

@@ -26,7 +26,7 @@ func (e usageError) Unwrap() error { return e.error }
 func (e usageError) Hint() string  { return "nitrain COMMAND --help shows flags and examples" }
 
 // errCheckFailed ends a check whose result has already been printed.
-var errCheckFailed = errors.New("check failed") //nolint:gochecknoglobals // a sentinel
+var errCheckFailed = errors.New("check failed")
 
 // hint returns the advice of the innermost error that has one.
 func hint(err error) string {

@@ -6,9 +6,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/onnx"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) export() *cobra.Command {

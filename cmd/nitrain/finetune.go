@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/nitrain/nitrain/onnx"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) finetune() *cobra.Command {

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nitrain/nitrain/finetune"
 	"github.com/spf13/cobra"
+
+	"github.com/nitrain/nitrain/finetune"
 )
 
 // trainFlags are the flags of finetune that become a finetune.Config.

@@ -8,12 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/nitrain/nitrain/hub"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/predict"
-	"github.com/spf13/cobra"
 )
 
 const hubHelp = `References:
@@ -261,10 +264,10 @@ func checkout(ctx context.Context, h *hub.Hub, name hub.Ref, out string) ([]stri
 		return nil, err
 	}
 	var done []string
-	for i := len(files) - 1; i >= 0; i-- { // the model last: what it needs is there when it appears
+	for i, file := range slices.Backward(files) { // the model last: what it needs is there when it appears
 		to := out
 		if i > 0 {
-			rel, err := filepath.Rel(dir, files[i])
+			rel, err := filepath.Rel(dir, file)
 			if err != nil {
 				return nil, err
 			}
@@ -273,7 +276,7 @@ func checkout(ctx context.Context, h *hub.Hub, name hub.Ref, out string) ([]stri
 				return nil, err
 			}
 		}
-		if err := os.Rename(files[i], to); err != nil {
+		if err := os.Rename(file, to); err != nil {
 			return nil, err
 		}
 		done = append([]string{to}, done...)
@@ -355,7 +358,7 @@ func printHubModel(w io.Writer, m *hub.Model) {
 	for _, p := range m.Facts.Outputs {
 		row("output", fmt.Sprintf("%s %s [%s]", p.Name, p.Type, strings.Join(p.Shape, ", ")))
 	}
-	row("parameters", fmt.Sprint(m.Facts.Parameters))
+	row("parameters", strconv.FormatInt(m.Facts.Parameters, 10))
 	row("pulled from", m.From)
 	if p := m.Provenance; p != nil {
 		row("made from", p.Source)

@@ -10,12 +10,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/ort"
 	"github.com/nitrain/nitrain/predict"
-	"github.com/spf13/cobra"
 )
 
 // importFlags are the flags of import.
@@ -120,9 +122,11 @@ type structureError struct{ violations []onnx.Violation }
 
 func (e *structureError) Error() string {
 	text := fmt.Sprintf("model breaks %d rules of ONNX", len(e.violations))
+	var textSb123 strings.Builder
 	for _, v := range e.violations {
-		text += "\n  " + v.String()
+		textSb123.WriteString("\n  " + v.String())
 	}
+	text += textSb123.String()
 	return text
 }
 

@@ -7,10 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/dataset"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) info() *cobra.Command {

@@ -13,10 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/onnx/ort"
 	"github.com/nitrain/nitrain/predict"
-	"github.com/spf13/cobra"
 )
 
 // predictFlags are the flags of predict.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -46,9 +47,7 @@ func (p *progress) line(what string, done, total int, text string, fields map[st
 	now := time.Now()
 	if p.a.json {
 		line := map[string]any{"progress": what, "done": done, "total": total}
-		for k, v := range fields {
-			line[k] = v
-		}
+		maps.Copy(line, fields)
 		raw, err := json.Marshal(line)
 		if err == nil {
 			fmt.Fprintln(p.a.err, string(raw))

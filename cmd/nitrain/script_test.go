@@ -6,11 +6,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/internal/native"
 	"github.com/nitrain/nitrain/internal/phantom"
 	"github.com/nitrain/nitrain/onnx/ort"
-	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {

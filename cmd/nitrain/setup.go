@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/internal/native"
 	"github.com/nitrain/nitrain/onnx/ort"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) setup() *cobra.Command {

@@ -7,9 +7,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/transform"
-	"github.com/spf13/cobra"
 )
 
 // transformFlags are the flags of transform: a list of steps, or shorthands for the usual ones.

@@ -9,11 +9,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/view"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/predict"
-	"github.com/spf13/cobra"
 )
 
 // viewFlags are the flags of view.

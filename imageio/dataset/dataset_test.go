@@ -96,8 +96,10 @@ func TestIDsTellCasesApart(t *testing.T) {
 
 func TestGlobs(t *testing.T) {
 	dir := t.TempDir()
-	for _, f := range []string{"img/s1_T1.nii.gz", "img/s2_T1.nii.gz", "img/s1_T2.nii", "img/s2_T2.nii", "seg/s1_seg.nii.gz", "seg/s2_seg.nii.gz", "seg/.hidden_seg.nii.gz",
-		"eq/images/a.nii.gz", "eq/images/b.nii.gz", "eq/labels/a.nii", "eq/labels/b.nii", "odd/c_seg.nii"} {
+	for _, f := range []string{
+		"img/s1_T1.nii.gz", "img/s2_T1.nii.gz", "img/s1_T2.nii", "img/s2_T2.nii", "seg/s1_seg.nii.gz", "seg/s2_seg.nii.gz", "seg/.hidden_seg.nii.gz",
+		"eq/images/a.nii.gz", "eq/images/b.nii.gz", "eq/labels/a.nii", "eq/labels/b.nii", "odd/c_seg.nii",
+	} {
 		write(t, filepath.Join(dir, f), "")
 	}
 	at := func(p string) string { return filepath.Join(dir, p) }
@@ -105,8 +107,10 @@ func TestGlobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Case{{ID: "s1_T1", Images: []string{at("img/s1_T1.nii.gz"), at("img/s1_T2.nii")}, Label: at("seg/s1_seg.nii.gz")},
-		{ID: "s2_T1", Images: []string{at("img/s2_T1.nii.gz"), at("img/s2_T2.nii")}, Label: at("seg/s2_seg.nii.gz")}}
+	want := []Case{
+		{ID: "s1_T1", Images: []string{at("img/s1_T1.nii.gz"), at("img/s1_T2.nii")}, Label: at("seg/s1_seg.nii.gz")},
+		{ID: "s2_T1", Images: []string{at("img/s2_T1.nii.gz"), at("img/s2_T2.nii")}, Label: at("seg/s2_seg.nii.gz")},
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -269,8 +273,10 @@ func TestCheckReportsEverythingAtOnce(t *testing.T) {
 		t.Fatalf("want Problems, got %v", err)
 	}
 	t.Log(err)
-	for _, w := range []string{"11 problems in 10 of 11 cases", "missing: " + at("gone.nii") + ": no such file\n", "missing: " + at("gone_too.nii"), "unreadable: ", "moved: " + at("moved.nii") + ": label does not lie on its image: the same voxel is up to 2 mm away",
-		"want [4 3 2] voxels, got [4 3 1]", "want values 0 1 2, got 3 (5 voxels), 4 (4 voxels)", "broken: ", "channels: channels: want 1, the images have 2", "24 of 24 samples are not finite", "unlabelled: no label", "empty: no image"} {
+	for _, w := range []string{
+		"11 problems in 10 of 11 cases", "missing: " + at("gone.nii") + ": no such file\n", "missing: " + at("gone_too.nii"), "unreadable: ", "moved: " + at("moved.nii") + ": label does not lie on its image: the same voxel is up to 2 mm away",
+		"want [4 3 2] voxels, got [4 3 1]", "want values 0 1 2, got 3 (5 voxels), 4 (4 voxels)", "broken: ", "channels: channels: want 1, the images have 2", "24 of 24 samples are not finite", "unlabelled: no label", "empty: no image",
+	} {
 		if !strings.Contains(err.Error(), w) {
 			t.Errorf("want %q", w)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Digest identifies a list of cases wherever it is kept: the SHA-256 in hexadecimal of the cases' IDs, their
@@ -21,7 +22,7 @@ func Digest(cases []Case) (string, error) {
 		files := []file{}
 		paths := c.Images
 		if c.Label != "" {
-			paths = append(paths[:len(paths):len(paths)], c.Label)
+			paths = append(slices.Clip(paths), c.Label)
 		}
 		for _, p := range paths {
 			info, err := os.Stat(p)

@@ -62,7 +62,7 @@ func parseTable(raw []byte, comma rune, dir string) ([]Case, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
 	r.Comma, r.FieldsPerRecord, r.TrimLeadingSpace = comma, -1, comma != '\t'
 	header, err := r.Read()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, errors.New("empty: want a header with a column image")
 	}
 	if err != nil {
@@ -76,7 +76,7 @@ func parseTable(raw []byte, comma rune, dir string) ([]Case, error) {
 	var faults []error
 	for {
 		record, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

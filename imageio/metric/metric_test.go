@@ -132,7 +132,7 @@ func edge(im *imageio.Image) [][3]float64 {
 	for z := range s[2] {
 		for y := range s[1] {
 			for x := range s[0] {
-				if on(x, y, z) && !(on(x-1, y, z) && on(x+1, y, z) && on(x, y-1, z) && on(x, y+1, z) && on(x, y, z-1) && on(x, y, z+1)) {
+				if on(x, y, z) && (!on(x-1, y, z) || !on(x+1, y, z) || !on(x, y-1, z) || !on(x, y+1, z) || !on(x, y, z-1) || !on(x, y, z+1)) {
 					out = append(out, im.Grid.World(float64(x), float64(y), float64(z)))
 				}
 			}

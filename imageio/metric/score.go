@@ -59,7 +59,8 @@ func Compare(prediction, truth *imageio.Image, labels []int, surfaces bool) ([]S
 	ml := truth.Grid.VoxelVolume() / 1000
 	scores := make([]Score, len(labels))
 	for i, c := range counts {
-		scores[i] = Score{Label: labels[i], Counts: c,
+		scores[i] = Score{
+			Label: labels[i], Counts: c,
 			Dice: Number(c.Dice()), IoU: Number(c.IoU()),
 			Precision: Number(c.Precision()), Sensitivity: Number(c.Sensitivity()),
 			HD95: Number(math.NaN()), ASSD: Number(math.NaN()),

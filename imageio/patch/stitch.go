@@ -25,8 +25,10 @@ func NewStitcher(t Tiling, image [3]int, classes int) (*Stitcher, error) {
 		return nil, fmt.Errorf("patch: stitcher: %d classes of %v voxels in tiles of %v are too large", classes, image, t.Window(image))
 	}
 	n := image[0] * image[1] * image[2]
-	s := &Stitcher{image: image, window: t.Window(image), classes: classes,
-		weight: t.Weights(image), sum: make([][]float32, classes), total: make([]float32, n)}
+	s := &Stitcher{
+		image: image, window: t.Window(image), classes: classes,
+		weight: t.Weights(image), sum: make([][]float32, classes), total: make([]float32, n),
+	}
 	for c := range s.sum {
 		s.sum[c] = make([]float32, n)
 	}

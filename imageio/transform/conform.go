@@ -92,8 +92,10 @@ func storedAsBytes(im *imageio.Image) *imageio.Image {
 
 // liaGrid puts the middle of a grid, its size/2, at voxel 128.
 func liaGrid(g imageio.Grid) imageio.Grid {
-	out := imageio.Grid{Size: [3]int{conformSize, conformSize, conformSize},
-		Affine: imageio.Affine{{-1, 0, 0, 0}, {0, 0, 1, 0}, {0, -1, 0, 0}, {0, 0, 0, 1}}}
+	out := imageio.Grid{
+		Size:   [3]int{conformSize, conformSize, conformSize},
+		Affine: imageio.Affine{{-1, 0, 0, 0}, {0, 0, 1, 0}, {0, -1, 0, 0}, {0, 0, 0, 1}},
+	}
 	middle := g.World(float64(g.Size[0])/2, float64(g.Size[1])/2, float64(g.Size[2])/2)
 	away := out.World(conformSize/2, conformSize/2, conformSize/2)
 	for i := range 3 {

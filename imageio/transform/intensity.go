@@ -235,7 +235,8 @@ func mapSamples(im *imageio.Image, f func(float32) float32) (*imageio.Image, err
 
 // mapGroups applies to all samples, or to each channel's, the function that plan makes from them.
 func mapGroups(im *imageio.Image, perChannel bool,
-	plan func(samples []float32) (func(float32) float32, error)) (*imageio.Image, error) {
+	plan func(samples []float32) (func(float32) float32, error),
+) (*imageio.Image, error) {
 	out, err := newImage(im, im.Grid, im.Channels, false)
 	if err != nil {
 		return nil, err

@@ -138,8 +138,10 @@ func parseStep(raw json.RawMessage, table []entry) (Transform, []*FormatError) {
 func unknownOp(op string, table []entry) *FormatError {
 	for _, e := range extraOps() {
 		if e.op == op {
-			return &FormatError{Op: op, Err: errors.New("not a step that a model's prepare may hold"),
-				hint: "apply it to the files beforehand with nitrain transform --steps"}
+			return &FormatError{
+				Op: op, Err: errors.New("not a step that a model's prepare may hold"),
+				hint: "apply it to the files beforehand with nitrain transform --steps",
+			}
 		}
 	}
 	names := make([]string, len(table))
@@ -187,8 +189,7 @@ func readFields(v any, keys map[string]json.RawMessage) []*FormatError {
 
 // valueError says in the user's words what a value should have been.
 func valueError(err error, t reflect.Type, raw []byte) error {
-	var w wantError
-	if errors.As(err, &w) {
+	if w, ok := errors.AsType[wantError](err); ok {
 		return w
 	}
 	if t.Kind() == reflect.Pointer {

@@ -185,8 +185,8 @@ func TestStepsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range p {
-		for i := range reflect.TypeOf(s).NumField() {
-			key, _, _ := strings.Cut(reflect.TypeOf(s).Field(i).Tag.Get("json"), ",")
+		for field := range reflect.TypeOf(s).Fields() {
+			key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(string(doc), "`"+key+"`") {
 				t.Errorf("docs/steps.md does not mention the key %s of %s", key, s.(step).op())
 			}

@@ -28,7 +28,7 @@ func readNPY(t testing.TB, path string) (size [3]int, channels int, data []float
 		t.Fatalf("%s: header %q", path, header)
 	}
 	var shape []int
-	for _, s := range strings.Split(m[2], ",") {
+	for s := range strings.SplitSeq(m[2], ",") {
 		if s = strings.TrimSpace(s); s != "" {
 			n, _ := strconv.Atoi(s)
 			shape = append(shape, n)

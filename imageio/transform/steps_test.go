@@ -121,8 +121,12 @@ func TestConstantImages(t *testing.T) {
 		t    Transform
 		want float32
 	}{
-		{Scale{}, 0}, {Scale{To: Pair{2, 4}}, 10}, {ZScore{}, 0}, {ZScore{Nonzero: true}, 0},
-		{Percentiles{Lower: 1, Upper: 99, To: Pair{3, 4}}, 3}, {Range{From: Pair{2, 2}, To: Pair{1, 2}}, 4},
+		{Scale{}, 0},
+		{Scale{To: Pair{2, 4}}, 10},
+		{ZScore{}, 0},
+		{ZScore{Nonzero: true}, 0},
+		{Percentiles{Lower: 1, Upper: 99, To: Pair{3, 4}}, 3},
+		{Range{From: Pair{2, 2}, To: Pair{1, 2}}, 4},
 	} {
 		if got := mustApply(t, c.t, im).Data[13]; got != c.want {
 			t.Errorf("%T %+v: %v, want %v", c.t, c.t, got, c.want)

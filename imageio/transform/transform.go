@@ -43,10 +43,7 @@ func (p Pipeline) Apply(im *imageio.Image) (*imageio.Image, error) {
 // the steps up to the first [ConcatChannels] are applied to each image alone, then the images are joined
 // by [Concat] and the remaining steps are applied to the whole. Without that step the images are joined first.
 func (p Pipeline) ApplyAll(images []*imageio.Image) (*imageio.Image, error) {
-	at := slices.IndexFunc(p, func(t Transform) bool { _, ok := t.(ConcatChannels); return ok })
-	if at < 0 {
-		at = 0
-	}
+	at := max(slices.IndexFunc(p, func(t Transform) bool { _, ok := t.(ConcatChannels); return ok }), 0)
 	apart := make([]*imageio.Image, len(images))
 	for i, im := range images {
 		var err error

@@ -7,6 +7,7 @@
 package view
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -121,7 +122,7 @@ type scene struct {
 
 func newScene(scan *imageio.Image, o Options) (*scene, error) {
 	if scan == nil {
-		return nil, fmt.Errorf("view: want a scan, got none")
+		return nil, errors.New("view: want a scan, got none")
 	}
 	if err := scan.Validate(); err != nil {
 		return nil, fmt.Errorf("view: scan: %w", err)

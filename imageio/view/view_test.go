@@ -89,9 +89,16 @@ func TestSidesOnTheScreen(t *testing.T) {
 			fx, fy float64
 			want   uint8
 		}{
-			{"axial right", axial, 0.18, 0.5, 255}, {"axial left", axial, 0.82, 0.5, 77}, {"axial front", axial, 0.5, 0.18, 153}, {"axial back", axial, 0.5, 0.82, 77},
-			{"coronal right", coronal, 0.18, 0.5, 255}, {"coronal top", coronal, 0.5, 0.18, 204}, {"coronal bottom", coronal, 0.5, 0.82, 77},
-			{"sagittal front", sagittal, 0.18, 0.5, 153}, {"sagittal top", sagittal, 0.5, 0.18, 204}, {"sagittal back", sagittal, 0.82, 0.5, 77},
+			{"axial right", axial, 0.18, 0.5, 255},
+			{"axial left", axial, 0.82, 0.5, 77},
+			{"axial front", axial, 0.5, 0.18, 153},
+			{"axial back", axial, 0.5, 0.82, 77},
+			{"coronal right", coronal, 0.18, 0.5, 255},
+			{"coronal top", coronal, 0.5, 0.18, 204},
+			{"coronal bottom", coronal, 0.5, 0.82, 77},
+			{"sagittal front", sagittal, 0.18, 0.5, 153},
+			{"sagittal top", sagittal, 0.5, 0.18, 204},
+			{"sagittal back", sagittal, 0.82, 0.5, 77},
 		} {
 			if got := greyAt(c.p, c.fx, c.fy); !near(got, c.want) {
 				t.Errorf("%s: %s: want grey %d, got %d", codes, c.name, c.want, got)

@@ -92,7 +92,7 @@ func (s *shell) run(name string, args ...string) {
 		return
 	}
 	fmt.Println("$", filepath.Base(name), strings.Join(args, " "))
-	cmd := exec.CommandContext(s.ctx, name, args...) //nolint:gosec // the demo's own commands
+	cmd := exec.CommandContext(s.ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		s.err = fmt.Errorf("%s %s: %w", name, args[0], err)
@@ -124,7 +124,7 @@ func (s *shell) evaluate(model, data string) scores {
 	}
 	args := []string{"evaluate", model, "--data", data, "--json"}
 	fmt.Println("$ nitrain", strings.Join(args, " "))
-	cmd := exec.CommandContext(s.ctx, "bin/nitrain", args...) //nolint:gosec // the demo's own commands
+	cmd := exec.CommandContext(s.ctx, "bin/nitrain", args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	if err := cmd.Run(); err != nil {

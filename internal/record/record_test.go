@@ -169,9 +169,11 @@ func TestReplaceKeepsOldOnError(t *testing.T) {
 
 func TestReportIsSelfContained(t *testing.T) {
 	var b bytes.Buffer
-	r := &Report{Title: `<script>alert("x")</script>`, Lead: "lead", Facts: [][2]string{{"lr", "1"}},
+	r := &Report{
+		Title: `<script>alert("x")</script>`, Lead: "lead", Facts: [][2]string{{"lr", "1"}},
 		Curves:   []Curve{{Title: "loss & such", Series: []Series{{Name: "a<b", X: []float64{1, 2, 3}, Y: []float64{1, math.NaN(), 3}}, {Name: "one", X: []float64{1}, Y: []float64{2}}}}, {Title: "empty"}},
-		Pictures: []Picture{{"p", []byte("\x89PNG")}}, Tables: []Table{{"t", []string{"h"}, [][]string{{"v"}}}}}
+		Pictures: []Picture{{"p", []byte("\x89PNG")}}, Tables: []Table{{"t", []string{"h"}, [][]string{{"v"}}}},
+	}
 	if err := r.Render(&b); err != nil {
 		t.Fatal(err)
 	}

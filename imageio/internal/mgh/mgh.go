@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
@@ -47,18 +48,24 @@ func sampleType(code int32) volume.Type {
 // Parse reads a header whose first HeadSize bytes are head. Errors are *volume.FormatError without a path.
 func Parse(head []byte) (*volume.Header, error) {
 	if len(head) < HeadSize {
-		return nil, &volume.FormatError{Format: "mgh", Field: "header", Err: volume.ErrTruncated,
-			Want: fmt.Sprintf("at least %d bytes", dataOffset), Got: fmt.Sprint(len(head))}
+		return nil, &volume.FormatError{
+			Format: "mgh", Field: "header", Err: volume.ErrTruncated,
+			Want: fmt.Sprintf("at least %d bytes", dataOffset), Got: strconv.Itoa(len(head)),
+		}
 	}
 	i32 := func(at int) int { return int(int32(binary.BigEndian.Uint32(head[at:]))) }
 	f32 := func(at int) float64 { return float64(math.Float32frombits(binary.BigEndian.Uint32(head[at:]))) }
-	h := &volume.Header{Format: "mgh", Big: true, Type: sampleType(int32(i32(20))), Offset: dataOffset,
-		Slope: 1, AffineSource: "mgh", Spatial: true}
+	h := &volume.Header{
+		Format: "mgh", Big: true, Type: sampleType(int32(i32(20))), Offset: dataOffset,
+		Slope: 1, AffineSource: "mgh", Spatial: true,
+	}
 	for i := range 4 {
 		d := i32(4 + 4*i)
 		if d < 1 {
-			return nil, &volume.FormatError{Format: "mgh", Field: fmt.Sprintf("dims[%d]", i), Offset: int64(4 + 4*i),
-				Want: "at least 1", Got: fmt.Sprint(d), Err: volume.ErrCorrupt}
+			return nil, &volume.FormatError{
+				Format: "mgh", Field: fmt.Sprintf("dims[%d]", i), Offset: int64(4 + 4*i),
+				Want: "at least 1", Got: strconv.Itoa(d), Err: volume.ErrCorrupt,
+			}
 		}
 		h.Shape = append(h.Shape, d)
 	}

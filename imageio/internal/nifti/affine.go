@@ -1,6 +1,7 @@
 package nifti
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -84,7 +85,7 @@ func check(a [4][4]float64) error {
 	for _, row := range a {
 		for _, v := range row {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("has a value that is not finite")
+				return errors.New("has a value that is not finite")
 			}
 		}
 	}

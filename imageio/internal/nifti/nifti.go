@@ -6,9 +6,11 @@ package nifti
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
@@ -75,14 +77,18 @@ func Parse(head []byte, rest io.Reader) (*volume.Header, error) {
 
 func readFields(head []byte, rest io.Reader) (*fields, error) {
 	if len(head) < HeadSize {
-		return nil, &volume.FormatError{Format: "nifti", Field: "header", Err: volume.ErrTruncated,
-			Want: fmt.Sprintf("at least %d bytes", HeadSize), Got: fmt.Sprint(len(head))}
+		return nil, &volume.FormatError{
+			Format: "nifti", Field: "header", Err: volume.ErrTruncated,
+			Want: fmt.Sprintf("at least %d bytes", HeadSize), Got: strconv.Itoa(len(head)),
+		}
 	}
 	version, big, ok := sizeField(head)
 	switch {
 	case !ok:
-		return nil, &volume.FormatError{Format: "nifti", Field: "sizeof_hdr", Err: volume.ErrCorrupt,
-			Want: "348 or 540", Got: fmt.Sprint(int32(order(false).Uint32(head)))}
+		return nil, &volume.FormatError{
+			Format: "nifti", Field: "sizeof_hdr", Err: volume.ErrCorrupt,
+			Want: "348 or 540", Got: strconv.Itoa(int(int32(order(false).Uint32(head)))),
+		}
 	case version == 1:
 		f := fields1(head, big)
 		return &f, nil
@@ -98,10 +104,10 @@ func readFields(head []byte, rest io.Reader) (*fields, error) {
 
 // streamError turns an early end into ErrTruncated and keeps other errors.
 func streamError(field, want string, got int, err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = volume.ErrTruncated
 	}
-	return &volume.FormatError{Format: "nifti", Field: field, Want: want, Got: fmt.Sprint(got), Err: err}
+	return &volume.FormatError{Format: "nifti", Field: field, Want: want, Got: strconv.Itoa(got), Err: err}
 }
 
 func fail(h *volume.Header, field string, kind error, want, got string) error {
@@ -121,8 +127,10 @@ func setMagic(h *volume.Header, f *fields) error {
 	case "ni1\x00":
 		h.Pair = true
 	case analyze:
-		return &volume.FormatError{Format: "analyze 7.5", Field: "magic", Want: `"n+1\0" or "ni1\0"`, Got: "zeros",
-			Err: volume.ErrNotThisFormat, Advice: "a file without magic is Analyze 7.5, which does not say left from right; convert it to NIfTI"}
+		return &volume.FormatError{
+			Format: "analyze 7.5", Field: "magic", Want: `"n+1\0" or "ni1\0"`, Got: "zeros",
+			Err: volume.ErrNotThisFormat, Advice: "a file without magic is Analyze 7.5, which does not say left from right; convert it to NIfTI",
+		}
 	default:
 		return fail(h, "magic", volume.ErrNotThisFormat, `"n+1\0" or "ni1\0"`, fmt.Sprintf("%q", f.magic))
 	}
@@ -132,7 +140,7 @@ func setMagic(h *volume.Header, f *fields) error {
 func setShape(h *volume.Header, f *fields) error {
 	n := f.dim[0]
 	if n < 1 || n > 7 {
-		return fail(h, "dim[0]", volume.ErrCorrupt, "1 to 7", fmt.Sprint(n))
+		return fail(h, "dim[0]", volume.ErrCorrupt, "1 to 7", strconv.FormatInt(n, 10))
 	}
 	dims := f.dim[1 : n+1]
 	if f.version == 1 && n >= 3 { // FreeSurfer's ways to store long vectors
@@ -146,22 +154,24 @@ func setShape(h *volume.Header, f *fields) error {
 	}
 	for i, d := range dims {
 		if d < 1 {
-			return fail(h, fmt.Sprintf("dim[%d]", i+1), volume.ErrCorrupt, "at least 1", fmt.Sprint(d))
+			return fail(h, fmt.Sprintf("dim[%d]", i+1), volume.ErrCorrupt, "at least 1", strconv.FormatInt(d, 10))
 		}
 		if d > math.MaxInt32 {
-			return fail(h, fmt.Sprintf("dim[%d]", i+1), volume.ErrTooLarge, "at most 2147483647", fmt.Sprint(d))
+			return fail(h, fmt.Sprintf("dim[%d]", i+1), volume.ErrTooLarge, "at most 2147483647", strconv.FormatInt(d, 10))
 		}
 		h.Shape = append(h.Shape, int(d))
 	}
 	if f.version == 2 && f.intent >= 3000 && f.intent <= 3099 {
-		return ciftiError(h)
+		return ciftiError()
 	}
 	return nil
 }
 
-func ciftiError(h *volume.Header) error {
-	return &volume.FormatError{Format: "cifti2", Field: "intent_code", Want: "a volume", Got: "a CIFTI-2 matrix",
-		Err: volume.ErrUnsupported, Advice: "extract a volume first, for instance with wb_command -cifti-separate"}
+func ciftiError() error {
+	return &volume.FormatError{
+		Format: "cifti2", Field: "intent_code", Want: "a volume", Got: "a CIFTI-2 matrix",
+		Err: volume.ErrUnsupported, Advice: "extract a volume first, for instance with wb_command -cifti-separate",
+	}
 }
 
 func setType(h *volume.Header, f *fields) error {
@@ -197,7 +207,7 @@ func setType(h *volume.Header, f *fields) error {
 	default:
 		names := map[int]string{0: " (unknown)", 1: " (binary)", 1536: " (float128)", 2048: " (complex256)"}
 		return fail(h, "datatype", volume.ErrUnsupported,
-			"one of 2 4 8 16 32 64 128 256 512 768 1024 1280 1792 2304", fmt.Sprint(f.datatype)+names[f.datatype])
+			"one of 2 4 8 16 32 64 128 256 512 768 1024 1280 1792 2304", strconv.Itoa(f.datatype)+names[f.datatype])
 	}
 	return nil
 }
@@ -266,7 +276,7 @@ func readExtensions(h *volume.Header, f *fields, rest io.Reader) error {
 		return nil
 	}
 	var block bytes.Buffer // grows as bytes arrive: the gap is only a claim
-	if _, err := io.CopyN(&block, rest, gap); err != nil && err != io.EOF {
+	if _, err := io.CopyN(&block, rest, gap); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	list, ok := parseExtensions(block.Bytes(), f.big)
@@ -278,7 +288,7 @@ func readExtensions(h *volume.Header, f *fields, rest io.Reader) error {
 	h.Extensions = list
 	for _, e := range list {
 		if e.Code == cifti {
-			return ciftiError(h)
+			return ciftiError()
 		}
 	}
 	return nil

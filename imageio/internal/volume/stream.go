@@ -101,7 +101,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 			s.Mismatch = true
 			err = io.EOF
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = s.nextMember()
 		}
 		if n > 0 || err != nil || len(p) == 0 {

@@ -60,8 +60,10 @@ func (t Type) Complex() bool { return t == Complex64 || t == Complex128 }
 
 // String returns the plain name: "int16", "rgb24".
 func (t Type) String() string {
-	names := [...]string{"invalid", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
-		"float32", "float64", "complex64", "complex128", "rgb24", "rgba32"}
+	names := [...]string{
+		"invalid", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64",
+		"float32", "float64", "complex64", "complex128", "rgb24", "rgba32",
+	}
 	if int(t) < len(names) {
 		return names[t]
 	}

@@ -8,6 +8,7 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -40,7 +41,7 @@ func draw(dir, contrast string, seed uint64, n int) error {
 		return fmt.Errorf("contrast: want a or b, got %q", contrast)
 	}
 	if dir == "" {
-		return fmt.Errorf("want a folder: -o DIR")
+		return errors.New("want a folder: -o DIR")
 	}
 	for _, sub := range []string{"images", "labels"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
