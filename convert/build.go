@@ -20,6 +20,7 @@ type builder struct {
 	table  map[string]op
 	random *graph.Node // state of the random generator, nil: no dropout
 	state  map[string]*graph.Node
+	top    *scope // the main graph's values
 	// collect gathers what cannot be built instead of stopping at the first of it.
 	collect bool
 	refused []Unsupported

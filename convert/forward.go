@@ -50,6 +50,7 @@ func (g *Graph) build(b *builder, in, params map[string]*graph.Node, mode Mode) 
 func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode Mode) map[string]*value {
 	b.model, b.mode, b.random, b.state = g, mode, mode.Random, map[string]*graph.Node{}
 	s := &scope{values: map[string]*value{}, opsets: g.source.Opset, edits: map[slot]*value{}}
+	b.top = s
 	for _, info := range g.Inputs() {
 		n := in[info.Name]
 		if n == nil {
