@@ -101,8 +101,8 @@ func TestAliases(t *testing.T) {
 		"tv_resnet_small_dynamo":        {"layer1.0.conv1.weight_bias": "layer1.0.conv1.bias"},
 		"trap_transposed_linear_dynamo": {"val_0": "l1.weight", "val_5": "l3.weight"},
 		"trap_transposed_linear":        {"onnx::MatMul_28": "l3.weight"},
-		"monai_unet2d":                  {"onnx::PRelu_110": "model.0.conv.unit0.and.A.weight"},
-		"monai_unet2d_dynamo":           {"val_9": "model.0.conv.unit0.and.A.weight"},
+		"monai_unet2d":                  {"onnx::PRelu_110": "model.0.conv.unit0.adn.A.weight"},
+		"monai_unet2d_dynamo":           {"val_9": "model.0.conv.unit0.adn.A.weight"},
 	}
 	for name, aliases := range want {
 		m := model(t, name)
