@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Card is what a model card says. Everything but Name may be absent.
@@ -380,21 +381,24 @@ func text(s string) string {
 	return b.String()
 }
 
-// shell makes a string safe inside a block of commands.
+// shell makes a string safe inside a block of commands: quoted where it has blanks, with _ for what a shell or
+// a browser might take for its own.
 func shell(s string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/:@", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
+	quoted := false
 	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == '`' || r == 0x7f {
-			return '?'
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), strings.ContainsRune("._-+/:@", r):
+			return r
+		case r == ' ', r == '(', r == ')', r == '%', r == '#':
+			quoted = true
+			return r
 		}
-		return r
-	}, s)
-	return "'" + strings.ReplaceAll(clean, "'", `'\''`) + "'"
+		return '_'
+	}, strings.ToValidUTF8(s, "_"))
+	if quoted {
+		return "'" + clean + "'"
+	}
+	return clean
 }
 
 // code sets a digest, and nothing else, as code.

@@ -117,6 +117,9 @@ func describe(src Source) (*contents, []part, error) {
 		parts = append(parts, part{name: "spec.json", role: RoleSpec, raw: []byte(text)})
 		c.config.Task, c.config.Labels, c.config.Provenance = c.spec.Task, c.spec.names(), c.spec.Provenance
 	}
+	if c.config.Provenance == nil && src.from != "" {
+		c.config.Provenance = &Provenance{Source: src.from}
+	}
 	return c, parts, c.read(src)
 }
 

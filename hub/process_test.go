@@ -113,14 +113,14 @@ func kills() int {
 	if os.Getenv("NITRAIN_ACCEPTANCE") != "" {
 		return 60
 	}
-	return 6
+	return 4
 }
 
 // TestKill kills processes at random moments of a push and of a pull: each time the hub must verify, and in the
 // end a process that is left alone must succeed.
 func TestKill(t *testing.T) {
 	registry := debianRegistry(t)
-	model := writeModel(t, 24<<20, 6)
+	model := writeModel(t, 12<<20, 6)
 	took := map[string]time.Duration{}
 	for _, verb := range []string{"push", "pull"} {
 		started := time.Now()

@@ -130,7 +130,7 @@ func (h *Hub) pullFile(ctx context.Context, from, as Ref) (*Pulled, error) {
 		if from.Name != "" || !strings.EqualFold(filepath.Ext(from.Path), ".onnx") {
 			return nil, &RefError{from.String(), "want an .onnx file or a hub's folder"}
 		}
-		return h.packed(ctx, Source{Model: from.Path, from: from.String()}, from, as)
+		return h.packed(ctx, Source{Model: from.Path}, from, as)
 	}
 	other, err := Open(Options{Dir: from.Path, MaxBytes: h.o.MaxBytes})
 	if err != nil {
@@ -146,17 +146,18 @@ func (h *Hub) pullFile(ctx context.Context, from, as Ref) (*Pulled, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pulled{Name: as.String(), From: from.String(), Digest: string(m.desc.Digest), Size: m.total(), New: m.total()}
-	_, err = h.take(ctx, other, m, as, from.String())
+	p := &Pulled{Name: as.String(), From: from.String(), Digest: string(m.desc.Digest), Size: m.total()}
+	p.New, _, err = h.take(ctx, other, m, as, from.String())
 	return p, err
 }
 
-// take copies a model from another hub of this machine and returns the digest that its name had before.
-func (h *Hub) take(ctx context.Context, other *Hub, m *manifest, as Ref, from string) (string, error) {
+// take copies a model from another hub of this machine. It returns how many bytes were new and the digest that
+// the name had before.
+func (h *Hub) take(ctx context.Context, other *Hub, m *manifest, as Ref, from string) (fresh int64, replaced string, err error) {
 	if err := h.prepare(); err != nil {
-		return "", err
+		return 0, "", err
 	}
-	_, err := h.receive(ctx, m, func(d ocispec.Descriptor) origin {
+	fresh, err = h.receive(ctx, m, func(d ocispec.Descriptor) origin {
 		return func(_ context.Context, offset int64) (io.ReadCloser, int64, error) {
 			f, err := os.Open(other.path(d.Digest))
 			if err != nil {
@@ -170,9 +171,10 @@ func (h *Hub) take(ctx context.Context, other *Hub, m *manifest, as Ref, from st
 		}
 	})
 	if err != nil {
-		return "", err
+		return fresh, "", err
 	}
-	return h.name(ctx, as, m.desc, from)
+	replaced, err = h.name(ctx, as, m.desc, from)
+	return fresh, replaced, err
 }
 
 // packed packs a file that is pulled and names it.
@@ -181,7 +183,7 @@ func (h *Hub) packed(ctx context.Context, src Source, from, as Ref) (*Pulled, er
 	if err != nil {
 		return nil, err
 	}
-	p := &Pulled{Name: as.String(), From: src.from, Digest: string(m.desc.Digest), Size: m.total(), New: m.total()}
+	p := &Pulled{Name: as.String(), From: or(src.from, from.String()), Digest: string(m.desc.Digest), Size: m.total(), New: m.total()}
 	_, err = h.name(ctx, as, m.desc, from.String())
 	return p, err
 }

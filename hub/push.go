@@ -82,7 +82,7 @@ func (h *Hub) bring(ctx context.Context, m *manifest, to Ref, p *Pushed) error {
 		if err != nil {
 			return err
 		}
-		p.Replaced, err = other.take(ctx, h, m, Ref{Name: to.Name, Tag: to.Tag}, "")
+		_, p.Replaced, err = other.take(ctx, h, m, Ref{Name: to.Name, Tag: to.Tag}, "")
 		return err
 	}
 	g, err := h.registry(ctx, to)

@@ -132,11 +132,10 @@ func (h *Hub) plain(ctx context.Context, host string) (bool, error) {
 	if err == nil {
 		return false, resp.Body.Close()
 	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return false, err
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return true, nil
 	}
-	return true, nil
+	return false, err
 }
 
 // loopback tells hosts, with or without a port, that are this machine.
@@ -188,8 +187,8 @@ func (g *registry) wrap(err error) error {
 	case errors.Is(err, errdef.ErrNotFound):
 		e.Err = errors.New("the registry has no such model")
 		return &RemoteError{Ref: e.Ref, Err: fmt.Errorf("%w: %w", os.ErrNotExist, e.Err)}
-	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
-		e.advice = "log in with docker login, or set " + userVariable + " and " + passwordVariable
+	case errors.Is(err, auth.ErrBasicCredentialNotFound) || errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
+		e.advice = "log in with docker login (without a credential helper), or set " + userVariable + " and " + passwordVariable
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.advice = "a registry without TLS on another machine needs --plain-http"
 	}

@@ -265,7 +265,7 @@ func exchange(t *testing.T, registry string, size int, resumes bool) {
 }
 
 func TestDebianRegistry(t *testing.T) {
-	exchange(t, debianRegistry(t), 24<<20, false)
+	exchange(t, debianRegistry(t), 20<<20, false)
 }
 
 // TestDistribution does the same with the distribution project's registry, built from the module proxy.
