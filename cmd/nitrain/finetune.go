@@ -43,6 +43,9 @@ Cases with a column "split" (train, valid) are divided by it; otherwise --split 
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("steps") && cfg.Steps == 0 {
+				cfg.Steps = finetune.NoSteps
+			}
 			if len(args) != 1 || out == "" {
 				return usageError{errors.New("want a model and a run folder: nitrain finetune MODEL --data CASES -o RUN")}
 			}
@@ -178,10 +181,11 @@ func (a *app) train(ctx context.Context, t *finetune.Trainer, folder string) err
 				best = ", best so far"
 			}
 			bar.note(fmt.Sprintf("step %d: validation dice %.4f%s", e.Step, e.Validation.Score, best))
-		case finetune.Started, finetune.Resumed, finetune.Finished, finetune.Interrupted, finetune.Failed:
-			if e.Text != "" {
-				bar.note(string(e.Kind) + ": " + e.Text)
-			}
+		case finetune.Resumed:
+			bar.note(fmt.Sprintf("goes on at step %d of %d", e.Step, e.Steps))
+		case finetune.Interrupted:
+			bar.note("saved: nitrain finetune --resume " + folder)
+		case finetune.Started, finetune.Finished, finetune.Failed: // the settings, the result and the error say it
 		}
 	})
 	bar.clear()

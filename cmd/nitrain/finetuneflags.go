@@ -21,7 +21,7 @@ type trainFlags struct {
 func (t *trainFlags) register(cmd *cobra.Command) {
 	t.cfg = finetune.Defaults()
 	c, f := &t.cfg, cmd.Flags()
-	f.IntVar(&c.Steps, "steps", 0, "optimizer steps (0: from --epochs, else 300)")
+	f.IntVar(&c.Steps, "steps", 0, "optimizer steps (default: from --epochs, else 300; 0 only copies the model)")
 	f.IntVar(&c.Epochs, "epochs", 0, "passes over the training cases, instead of --steps")
 	f.IntVar(&c.Batch, "batch", c.Batch, "samples in a step")
 	f.IntVar(&c.Accumulate, "accumulate", 0, "batches whose mean gradient makes a step (0: one)")
