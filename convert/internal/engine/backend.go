@@ -45,9 +45,10 @@ func (b *backend) Capabilities() compute.Capabilities {
 	return c
 }
 
-// supplied lists the operations that are built from others here.
+// supplied lists the operations that are built from others here, and the constant, which compute-onnx has and does not
+// list.
 func supplied() []compute.OpType {
-	return []compute.OpType{compute.OpTypeClamp, compute.OpTypeIsFinite, compute.OpTypeIsNaN, compute.OpTypeExpm1, compute.OpTypeRsqrt}
+	return []compute.OpType{compute.OpTypeConstant, compute.OpTypeClamp, compute.OpTypeIsFinite, compute.OpTypeIsNaN, compute.OpTypeExpm1, compute.OpTypeRsqrt}
 }
 
 func (b *backend) Builder(name string) compute.Builder {

@@ -13,6 +13,23 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
+// Measured on 2 virtual processors (AMD EPYC of the Zen 5 family, AVX-512), onnxruntime 1.27.0, PyTorch 2.15.0, seconds
+// of processor time for one training step on one thread: ours 0.64, onnxruntime's own convolutions 1.42, PyTorch 0.80 to
+// 0.85. On two threads beside a dozen busy processes: 0.72 (spinning 0.90 to 1.0), 1.40, PyTorch 1.8 to 2.0.
+//
+// Convolutions, GFLOP/s of one thread, ours (onnxruntime's own):
+//
+//	                      forward      weight gradient
+//	16 to 16, 64x64x64    189 (100)    142 (29)
+//	32 to 16, 64x64x64    157 (95)     134 (29)
+//	32 to 32, 32x32x32    221 (131)    157 (48)
+//	64 to 64, 16x16x16    181 (163)    142 (78)
+//	128 to 128, 8x8x8     140 (183)    102 (112)   forward stays onnxruntime's
+//	1 to 16, 64x64x64     125 (100)     74 (25)
+//	20 to 20, 48x48x48    182 (108)    149 (35)    dilation 4: 179 (106), 158 (44); 16: 226 (87), 180 (45)
+//	16 to 16, 128x128     221 (111)    167 (28)
+//	64 to 64, 32x32       202 (189)    155 (64)
+
 // BenchmarkStep trains the plain 3-D U-Net 16-32-64-128 on 1x1x64x64x64. testdata/gen/bench.py is the same in PyTorch.
 // On a machine that others use, min-s/op and cpu-s/op say more than the mean: processor time on one thread is the fairest.
 func BenchmarkStep(b *testing.B) {

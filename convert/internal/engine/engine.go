@@ -2,7 +2,12 @@
 //
 // Two kinds exist. ONNX is compute-onnx (GoMLX graphs run by the onnxruntime library) behind a decorator: every
 // operation that compute-onnx lacks or computes wrongly is rewritten into operations that it has, one file an idea
-// (pad.go, conv.go, pool.go, unary.go). Go is GoMLX's own interpreter, slow and exact: the oracle of the tests.
+// (pad.go, conv.go, convphase.go, pool.go, poolgrad.go, unary.go). Convolutions and their weight gradients in float32
+// run in kernels of our own (kernel.c), which join onnxruntime's sessions as operators (session.c), since its own take
+// two to five times as long; session.c also bounds the threads and flushes denormal numbers. Go is GoMLX's own
+// interpreter, slow and exact: the oracle of the tests.
+//
+// A graph compiled on ONNX holds our operators, so its ONNX form runs in this package alone.
 //
 // Nothing is registered, downloaded or found by itself: New builds one backend from explicit Options and returns
 // errors, never panics.

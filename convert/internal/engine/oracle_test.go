@@ -68,7 +68,7 @@ func (c testCase) askOracle(t *testing.T) oracle {
 	defer cancel()
 	file := filepath.Join(t.TempDir(), "oracle.json")
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestOracleChild$")
-	cmd.Env = append(os.Environ(), oracleCase+"="+c.name, oracleFile+"="+file)
+	cmd.Env = append(os.Environ(), oracleCase+"="+c.name, oracleFile+"="+file, "GORACE=atexit_sleep_ms=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("oracle: %v\n%s", err, out)
 	}

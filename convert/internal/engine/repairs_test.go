@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/support/backendtest"
 
 	"github.com/nitrain/nitrain/internal/native"
 )
@@ -65,9 +64,4 @@ func TestRepairs(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestConformance runs GoMLX's own suite on the repaired backend.
-func TestConformance(t *testing.T) {
-	backendtest.RunAll(t, repaired(t), nil)
 }
