@@ -201,7 +201,7 @@ func (f *huggingFace) entryOf(resp *http.Response, name string) (entry, error) {
 		size = resp.Header.Get("Content-Length")
 	}
 	e.etag = strings.Trim(strings.TrimPrefix(e.etag, "W/"), `"`)
-	if !validHex(e.etag, 40) && !validHex(e.etag, 64) {
+	if !e.known() {
 		return e, &RemoteError{f.ref.String(), fmt.Errorf("%s: want a SHA-256 or a git SHA-1 as ETag, got %.80q", name, e.etag), ""}
 	}
 	if commit := resp.Header.Get("X-Repo-Commit"); commit != "" && commit != f.commit {

@@ -211,6 +211,14 @@ func TestHuggingFacePull(t *testing.T) {
 	if _, err := h.Pull(context.Background(), ref(t, "hf://org/repo@v9"), Ref{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("want an error about a revision that is not in the cache, got %v", err)
 	}
+	blob := filepath.Join(root, "blobs", gitSHA1(f.files["README.md"]))
+	if err := os.WriteFile(blob, bytes.ToUpper(f.files["README.md"]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var damaged *DigestError
+	if _, err := h.Pull(context.Background(), ref(t, "hf://org/repo@refs/pr/1"), Ref{}); !errors.As(err, &damaged) {
+		t.Errorf("want a damaged file of the cache refused, got %v", err)
+	}
 	sound(t, h)
 }
 

@@ -120,7 +120,7 @@ func (h *Hub) sweep() {
 	}
 }
 
-// lock takes one of the hub's locks: "index", or a digit of blobs' digests.
+// lock takes one of the hub's locks: "index", or the first digits of blobs' digests.
 func (h *Hub) lock(ctx context.Context, name string) (release func(), err error) {
 	release, err = filelock.Wait(ctx, filepath.Join(h.ingest(), "lock-"+name))
 	if err != nil {

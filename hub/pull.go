@@ -103,7 +103,7 @@ func (h *Hub) receive(ctx context.Context, m *manifest, open func(ocispec.Descri
 // fetch brings one blob unless an undamaged one is here, and returns how many bytes it brought. Of several
 // processes that want the same blob one fetches it; the others wait and check.
 func (h *Hub) fetch(ctx context.Context, d ocispec.Descriptor, name string, open origin) (int64, error) {
-	release, err := h.lock(ctx, "pull-"+d.Digest.Encoded()[:1])
+	release, err := h.lock(ctx, "pull-"+d.Digest.Encoded()[:2])
 	if err != nil {
 		return 0, err
 	}

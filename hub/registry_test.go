@@ -268,6 +268,25 @@ func TestDebianRegistry(t *testing.T) {
 	exchange(t, debianRegistry(t), 20<<20, false)
 }
 
+// TestSkopeo lets another program read the hub's folder, push it, and read it back: the digest stays.
+func TestSkopeo(t *testing.T) {
+	skopeo, err := exec.LookPath("skopeo")
+	if err != nil {
+		t.Skip("skopeo is absent (apt-get install skopeo)")
+	}
+	registry := debianRegistry(t)
+	h := newHub(t)
+	p := push(t, h, writeModel(t, 1<<20, 8), "brain/unet:v1")
+	out, err := exec.Command(skopeo, "--insecure-policy", "copy", "--dest-tls-verify=false", "--preserve-digests",
+		"oci:"+h.dir+":brain/unet:v1", "docker://"+registry+"/brain/unet:v1").CombinedOutput()
+	if err != nil {
+		t.Skipf("this skopeo does not copy artifacts: %v: %s", err, out)
+	}
+	if got := pull(t, newHub(t), "oci://"+registry+"/brain/unet:v1"); got.Digest != p.Digest {
+		t.Errorf("want %s, got %s", p.Digest, got.Digest)
+	}
+}
+
 // TestDistribution does the same with the distribution project's registry, built from the module proxy.
 func TestDistribution(t *testing.T) {
 	if os.Getenv("NITRAIN_ACCEPTANCE") == "" {

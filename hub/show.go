@@ -27,6 +27,7 @@ type Model struct {
 	Facts       ModelFacts        `json:"model"`
 	Labels      []string          `json:"labels,omitempty"`
 	Provenance  *Provenance       `json:"provenance,omitempty"`
+	Parents     []string          `json:"parents,omitempty"` // the model it was made from, where this hub has it
 	Files       []FileEntry       `json:"files"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Run         *Run              `json:"run,omitempty"`
@@ -82,7 +83,30 @@ func (h *Hub) Show(ctx context.Context, r Ref) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.model(entryOf(d), func(d ocispec.Descriptor, name string) ([]byte, error) { return h.read(d, name) })
+	out, err := m.model(entryOf(d), func(d ocispec.Descriptor, name string) ([]byte, error) { return h.read(d, name) })
+	if err == nil && out.Provenance != nil {
+		out.Parents, err = h.holders(out.Provenance.SHA256)
+	}
+	return out, err
+}
+
+// holders names the models of the hub whose file has a SHA-256.
+func (h *Hub) holders(sha256 string) ([]string, error) {
+	ix, err := h.index()
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, d := range ix.Manifests {
+		m, err := h.load(d)
+		if err != nil {
+			continue // found by Verify
+		}
+		if f, _, ok := m.layer(RoleModel); ok && f.Digest.Encoded() == sha256 {
+			out = append(out, entryOf(d).Name)
+		}
+	}
+	return out, nil
 }
 
 func (h *Hub) showOCI(ctx context.Context, r Ref) (*Model, error) {

@@ -63,7 +63,7 @@ func (h *Hub) push(ctx context.Context, g *registry, desc ocispec.Descriptor, na
 		return fmt.Errorf("hub: %s: %w", name, err)
 	}
 	defer f.Close()
-	release, err := h.lock(ctx, "push-"+desc.Digest.Encoded()[:1])
+	release, err := h.lock(ctx, "push-"+desc.Digest.Encoded()[:2])
 	if err != nil {
 		return err
 	}

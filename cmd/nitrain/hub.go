@@ -363,6 +363,7 @@ func printHubModel(w io.Writer, m *hub.Model) {
 	if p := m.Provenance; p != nil {
 		row("made from", p.Source)
 		row("its sha256", p.SHA256)
+		row("that is", strings.Join(m.Parents, ", "))
 		row("spec by", p.Tool)
 		row("licence", p.Licence)
 		if t := p.Trained; t != nil {
