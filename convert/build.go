@@ -36,8 +36,21 @@ type scope struct {
 	attrs map[string]onnx.Attr
 	// path is the chain of functions that led here.
 	path string
+	// depth counts the functions and subgraphs around this scope.
+	depth int
 	// edits has the parameters that stand for single node inputs where a tie was cut.
 	edits map[slot]*value
+}
+
+// maxDepth bounds how deep functions and subgraphs may lie in one another.
+const maxDepth = 64
+
+// inner returns a scope inside s, for a function or a subgraph that a node calls.
+func (s *scope) inner(n *onnx.Node, values map[string]*value) *scope {
+	if s.depth >= maxDepth {
+		refuse("functions or graphs lie more than %d deep in one another", maxDepth)
+	}
+	return &scope{values: values, opsets: s.opsets, attrs: s.attrs, path: joinScope(s.path, n.Name), depth: s.depth + 1}
 }
 
 // slot is one input of one node.

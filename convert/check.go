@@ -93,6 +93,8 @@ type GradientReport struct {
 	// holds those of the training engine. See examination.gradient.
 	Float64 bool            `json:"float64,omitempty"`
 	Float32 *GradientReport `json:"float32,omitempty"`
+
+	astray float64
 }
 
 // Curve compares the losses of a short training.

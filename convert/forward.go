@@ -24,11 +24,10 @@ type Mode struct {
 // Like every graph-building function of GoMLX it panics when it cannot go on; run it where that is
 // recovered, as NewStep and Runner do.
 func (g *Graph) Forward(in, params map[string]*graph.Node, mode Mode) (out, state map[string]*graph.Node) {
-	for _, n := range in {
-		return g.build(&builder{graph: n.Graph(), float: dtypes.Float32}, in, params, mode)
-	}
-	for _, n := range params {
-		return g.build(&builder{graph: n.Graph(), float: dtypes.Float32}, in, params, mode)
+	for _, nodes := range []map[string]*graph.Node{in, params} {
+		for _, n := range nodes {
+			return g.build(&builder{graph: n.Graph(), float: dtypes.Float32}, in, params, mode)
+		}
 	}
 	fail("convert: a model without inputs and parameters has nothing to build on")
 	return nil, nil
@@ -62,8 +61,11 @@ func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode 
 	defer g.values.RUnlock()
 	for name, t := range g.stored {
 		if g.byName[name] == nil {
-			s.values[name] = g.constantValue(name, t)
+			s.values[name] = constantValue(t)
 		}
+	}
+	for name, t := range g.options.Bind {
+		s.values[name] = constantValue(t)
 	}
 	for _, p := range g.params {
 		v := g.paramValue(p, params[p.Name], b)
@@ -91,8 +93,8 @@ func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode 
 	return out
 }
 
-// constantValue is an initializer that is no parameter.
-func (g *Graph) constantValue(name string, t *onnx.Tensor) *value {
+// constantValue is a stored tensor that is no parameter.
+func constantValue(t *onnx.Tensor) *value {
 	h, err := hostTensor(t)
 	if err != nil {
 		return &value{missing: true}

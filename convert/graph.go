@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -76,8 +77,13 @@ func (g *Graph) Param(name string) *Param {
 // Source returns the model that was imported.
 func (g *Graph) Source() *onnx.Model { return g.source }
 
-// Inputs lists the model's inputs.
-func (g *Graph) Inputs() []onnx.ValueInfo { return g.source.Inputs() }
+// Inputs lists the model's inputs, without those that ImportOptions.Bind fixed.
+func (g *Graph) Inputs() []onnx.ValueInfo {
+	if len(g.options.Bind) == 0 {
+		return g.source.Inputs()
+	}
+	return slices.DeleteFunc(slices.Clone(g.source.Inputs()), func(v onnx.ValueInfo) bool { return g.options.Bind[v.Name] != nil })
+}
 
 // Outputs lists the model's outputs.
 func (g *Graph) Outputs() []onnx.ValueInfo { return g.source.Outputs() }

@@ -25,8 +25,11 @@ type ImportOptions struct {
 	// InputShapes binds free input sizes for the check that Import makes of every node; a model whose
 	// input sizes are free and not bound is checked with guessed ones. Graphs are built for any size later.
 	InputShapes map[string][]int
-	// Separate names parameters (see Param) that must not share values with others even where the file
-	// merges them.
+	// Bind gives inputs a fixed value: they are constants then, and inputs no more. Models whose inputs hold
+	// shapes or sizes need it.
+	Bind map[string]*onnx.Tensor
+	// KeepTies lets parameters that the exporter merged because their values were equal stay one parameter.
+	// Otherwise they are told apart (see onnx.FalseTie) and train separately.
 	KeepTies bool
 }
 

@@ -15,7 +15,8 @@ func (c *call) inline(f *onnx.Function) []*value {
 			attrs[a.Name] = r
 		}
 	}
-	s := &scope{values: map[string]*value{}, attrs: attrs, path: joinScope(c.scope.path, c.n.Name)}
+	s := c.scope.inner(c.n, map[string]*value{})
+	s.attrs = attrs
 	s.opsets = func(domain string) int {
 		for _, o := range f.Opsets {
 			if o.Domain == domain || domain == "ai.onnx" && o.Domain == "" {

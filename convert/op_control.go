@@ -12,7 +12,8 @@ func (c *call) subgraph(name string, bind map[string]*value) []*value {
 	if !ok || a.G == nil {
 		fail("the node has no graph %q", name)
 	}
-	s := &scope{values: bind, outer: c.scope, opsets: c.scope.opsets, attrs: c.scope.attrs, path: joinScope(c.scope.path, c.n.Name)}
+	s := c.scope.inner(c.n, bind)
+	s.outer = c.scope
 	for _, i := range a.G.Initializers {
 		h, err := hostTensor(i.Tensor)
 		if err != nil {

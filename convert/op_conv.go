@@ -233,11 +233,14 @@ func (c *call) transposed(kernel, in []int) *convolution {
 		full := (n-1)*v.stride[i] + v.extent(i) + extra[i]
 		switch {
 		case len(sizes) > 0:
+			// What is wanted beyond the full size stays zero, at the end. The odd element of what is cut off
+			// is in front unless SAME_UPPER.
 			v.in[i] = sizes[i]
-			v.pads[i] = split(full-sizes[i], mode)
-			if mode != "SAME_UPPER" { // the ONNX text's rule: the odd one in front unless SAME_UPPER
-				v.pads[i] = split(full-sizes[i], "SAME_LOWER")
+			share := "SAME_LOWER"
+			if mode == "SAME_UPPER" {
+				share = mode
 			}
+			v.pads[i] = split(max(0, full-sizes[i]), share)
 		case mode == "SAME_UPPER" || mode == "SAME_LOWER":
 			v.in[i] = n * v.stride[i]
 			v.pads[i] = split(full-v.in[i], mode)

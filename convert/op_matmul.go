@@ -9,6 +9,9 @@ import (
 
 // matmul is numpy.matmul.
 func matmul(a, b *graph.Node) *graph.Node {
+	if a.Rank() == 1 && b.Rank() == 1 {
+		return graph.ReduceAllSum(graph.Mul(a, b))
+	}
 	if a.Rank() == 1 {
 		y := matmul(reshape(a, 1, a.Shape().Size()), b)
 		s := dims(y)
