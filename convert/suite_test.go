@@ -123,7 +123,7 @@ func same(got, want *onnx.Tensor) error {
 	if got.DType() != want.DType() || !slices.Equal(got.Shape(), want.Shape()) {
 		return fmt.Errorf("want %v %v, got %v %v", want.DType(), want.Shape(), got.DType(), got.Shape())
 	}
-	x, y := values(got), values(want)
+	x, y := elements(got), elements(want)
 	if len(x) != len(y) {
 		return fmt.Errorf("values of type %v cannot be read", want.DType())
 	}
@@ -144,7 +144,7 @@ func same(got, want *onnx.Tensor) error {
 	return nil
 }
 
-func values(t *onnx.Tensor) []float64 {
+func elements(t *onnx.Tensor) []float64 {
 	if v, err := t.Float32(); err == nil {
 		out := make([]float64, len(v))
 		for i := range v {
