@@ -104,9 +104,11 @@ func (r *report) end(e event, key string, out io.Writer) {
 	}
 }
 
-// reason is what a test said when it skipped itself: the last line that is not the framework's own.
+// reason is what a test said when it skipped itself: the first line that it logged, or the last of what it
+// printed.
 func reason(output []string) string {
-	for _, line := range slices.Backward(output) {
+	last := "no reason given"
+	for _, line := range output {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "---") || strings.HasPrefix(line, "===") {
 			continue
@@ -116,9 +118,9 @@ func reason(output []string) string {
 				return text
 			}
 		}
-		return line
+		last = line
 	}
-	return "no reason given"
+	return last
 }
 
 func (r *report) summary(out io.Writer) {
