@@ -38,6 +38,7 @@ func allowed() map[string]string {
 		"convert/internal/engine": "internal/native",
 		"convert":                 "onnx onnx/ort convert/internal/engine internal/native",
 		"predict":                 "imageio imageio/transform imageio/patch imageio/metric imageio/dataset onnx onnx/ort",
+		"explain":                 "imageio imageio/transform imageio/patch imageio/view onnx onnx/ort convert predict internal/native",
 		"finetune/augment":        "imageio imageio/transform",
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record",
