@@ -124,6 +124,13 @@ func TestVerifyNamesMissingAndStrays(t *testing.T) {
 			t.Errorf("want %s among the findings, got %s", want, raw)
 		}
 	}
+	push(t, h, writeModel(t, 2048, 5), "whole:v1")
+	if v, err := h.Verify(context.Background(), ref(t, "whole:v1")); err != nil || !v.OK() || v.Models != 1 {
+		t.Errorf("want nothing wrong with the other model, got %+v, %v", v, err)
+	}
+	if v, err := h.Verify(context.Background(), ref(t, "unet:v1")); err != nil || len(v.Findings) != 1 { // the push has healed the Spec that both have
+		t.Errorf("want one finding about this model, got %+v, %v", v, err)
+	}
 	// another hub's copy heals what is damaged
 	other := newHub(t)
 	push(t, other, writeModel(t, 2048, 1), "unet:v1")

@@ -38,6 +38,7 @@ func (v *Verification) OK() bool { return len(v.Findings) == 0 }
 // verifier walks through a hub.
 type verifier struct {
 	h     *Hub
+	only  []string // names of models; none: all
 	out   Verification
 	users map[digest.Digest]*use
 	order []digest.Digest
@@ -51,9 +52,17 @@ type use struct {
 }
 
 // Verify hashes every file of the hub anew: the index, manifests, and blobs, also those that no model needs. It
-// finds and names whatever is damaged, missing or does not belong there. An error means that it could not look.
-func (h *Hub) Verify(ctx context.Context) (*Verification, error) {
+// finds and names whatever is damaged, missing or does not belong there. With names of models it looks only at
+// the index and at what these need. An error means that it could not look.
+func (h *Hub) Verify(ctx context.Context, only ...Ref) (*Verification, error) {
 	v := &verifier{h: h, users: map[digest.Digest]*use{}}
+	for _, r := range only {
+		d, err := h.find(r)
+		if err != nil {
+			return nil, err
+		}
+		v.only = append(v.only, d.Annotations[ocispec.AnnotationRefName])
+	}
 	v.out.Findings, v.out.Unreferenced, v.out.Unfinished = []Finding{}, []string{}, []string{}
 	if !exists(h.dir) {
 		return &v.out, nil
@@ -64,8 +73,10 @@ func (h *Hub) Verify(ctx context.Context) (*Verification, error) {
 		return nil, err
 	}
 	v.missing()
-	if err := v.strays(); err != nil {
-		return nil, err
+	if len(v.only) == 0 {
+		if err := v.strays(); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(v.out.Findings, func(a, b Finding) int { return strings.Compare(a.Path, b.Path) })
 	return &v.out, nil
@@ -112,8 +123,10 @@ func (v *verifier) index() {
 		return
 	}
 	for _, d := range ix.Manifests {
-		v.out.Models++
-		v.model(d)
+		if len(v.only) == 0 || slices.Contains(v.only, d.Annotations[ocispec.AnnotationRefName]) {
+			v.out.Models++
+			v.model(d)
+		}
 	}
 }
 
@@ -167,6 +180,9 @@ func (v *verifier) blobs(ctx context.Context) error {
 	for _, e := range entries {
 		d := digest.Digest("sha256:" + e.Name())
 		path := v.blobPath(d)
+		if len(v.only) > 0 && v.users[d] == nil {
+			continue
+		}
 		info, err := e.Info()
 		if err != nil || !info.Mode().IsRegular() || !validDigest(string(d)) {
 			v.findf(path, nil, "want a file named after its SHA-256")

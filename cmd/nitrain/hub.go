@@ -382,19 +382,30 @@ func printHubModel(w io.Writer, m *hub.Model) {
 
 func (a *app) hubVerify(f *hubFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify",
+		Use:   "verify [NAME...]",
 		Short: "Hash every file of the local hub anew and name what is damaged",
 		Long: `Finds damaged and missing files, a damaged index, and files that do not belong there, and says which models need them:
-exit code 5. Files that no model needs and unfinished downloads are named too, but are nothing wrong.
+exit code 5. Files that no model needs and unfinished downloads are named too, but are nothing wrong. With names, only
+what these models need is looked at.
 
 ` + exitHelp,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var only []hub.Ref
+			for _, arg := range args {
+				r, err := hub.ParseRef(arg)
+				if err != nil {
+					return err
+				}
+				if r.Scheme != hub.Local {
+					return usageError{fmt.Errorf("%s: want names of the local hub", arg)}
+				}
+				only = append(only, r)
+			}
 			h, bar, err := f.open(a)
 			if err != nil {
 				return err
 			}
-			v, err := h.Verify(cmd.Context())
+			v, err := h.Verify(cmd.Context(), only...)
 			bar.clear()
 			if err != nil {
 				return err
