@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -23,12 +24,13 @@ type transfer struct {
 	want string           // hexadecimal
 	hash func() hash.Hash // gives want
 	open origin
-	told func(int64) // may be nil
+	told func(int64)   // may be nil
+	wait time.Duration // before the second attempt, doubled each time; 0: pause
 }
 
 const (
 	attempts = 6                      // in a row that bring no byte
-	pause    = 200 * time.Millisecond // before the second attempt; doubled each time
+	pause    = 200 * time.Millisecond // before the second attempt, doubled each time
 	idle     = time.Minute            // without a byte
 )
 
@@ -126,7 +128,7 @@ func (t *transfer) attemptAll(ctx context.Context, f *os.File, sum hash.Hash, ha
 		if failed == attempts {
 			return have, fmt.Errorf("%d of %d bytes arrived: %w", have, t.size, err)
 		}
-		if err := sleep(ctx, pause<<(failed-1)); err != nil {
+		if err := sleep(ctx, cmp.Or(t.wait, pause)<<(failed-1)); err != nil {
 			return have, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // server hands out data in a way of its own.
@@ -77,7 +78,7 @@ func TestTransfer(t *testing.T) {
 			t.Parallel()
 			sum := sha256.Sum256(good)
 			tr := transfer{name: "f", part: filepath.Join(t.TempDir(), "f.part"), size: int64(len(good)), want: hex.EncodeToString(sum[:]),
-				hash: sha256.New, open: c.server.open}
+				hash: sha256.New, open: c.server.open, wait: time.Millisecond}
 			if c.part != nil {
 				if err := os.WriteFile(tr.part, c.part, 0o644); err != nil {
 					t.Fatal(err)
