@@ -36,11 +36,6 @@ func permute(x *graph.Node, perm ...int) *graph.Node {
 	return x
 }
 
-// moveLast returns x with one axis behind the others.
-func moveLast(x *graph.Node, axis int) *graph.Node {
-	return permute(x, append(without(x.Rank(), axis), axis)...)
-}
-
 // lastTo returns x with its last axis moved to the given place.
 func lastTo(x *graph.Node, axis int) *graph.Node {
 	rest := without(x.Rank(), x.Rank()-1)

@@ -62,13 +62,12 @@ func (g *Graph) Parity(ctx context.Context, b *Backend, other onnx.Runner, seed 
 // randomInputs draws normal numbers for float inputs, small counts for the others.
 func (g *Graph) randomInputs(rng *rand.Rand) (map[string]*onnx.Tensor, error) {
 	out := map[string]*onnx.Tensor{}
-	free := map[string]int{}
 	for _, info := range g.Inputs() {
-		shape, _ := g.checkShape(info, free)
+		shape, _ := g.checkShape(info)
 		n := product(shape)
 		v := make([]float32, n)
 		for i := range v {
-			if isFloat(info.DType) {
+			if info.DType.Float() {
 				v[i] = float32(rng.NormFloat64())
 			} else {
 				v[i] = float32(rng.IntN(2))
@@ -76,7 +75,7 @@ func (g *Graph) randomInputs(rng *rand.Rand) (map[string]*onnx.Tensor, error) {
 		}
 		var t *onnx.Tensor
 		var err error
-		if isFloat(info.DType) {
+		if info.DType.Float() {
 			t, err = fromFloats(v, shape, info.DType)
 		} else {
 			t, err = fromInts(v, shape, info.DType)
@@ -151,7 +150,7 @@ func (e *examination) directions(ctx context.Context, rng *rand.Rand, d *Deviati
 	}
 	cot := map[string]*onnx.Tensor{}
 	for name, t := range out {
-		if !isFloat(t.DType()) {
+		if !t.DType().Float() {
 			continue
 		}
 		v := make([]float32, t.Len())

@@ -54,7 +54,7 @@ func (s *gradientSource) library() (string, error) {
 // bind compares the options with the model.
 func (s *gradientSource) bind() error {
 	inputs := s.graph.Inputs()
-	if len(inputs) != 1 || !isFloat(inputs[0].DType) {
+	if len(inputs) != 1 || !inputs[0].DType.Float() {
 		return fmt.Errorf("want a model with 1 input of floats, got %d inputs", len(inputs))
 	}
 	s.input = inputs[0]

@@ -16,16 +16,6 @@ type host struct {
 	floats []float64 // all float types
 }
 
-// isFloat says whether a type holds real numbers.
-func isFloat(t onnx.DType) bool {
-	return t == onnx.Float32 || t == onnx.Float64 || t == onnx.Float16 || t == onnx.BFloat16
-}
-
-// hostInts returns an int64 vector.
-func hostInts(v ...int64) *host {
-	return &host{dtype: onnx.Int64, shape: []int{len(v)}, ints: v}
-}
-
 // newHost returns an array of zeros.
 func newHost(dtype onnx.DType, shape []int) *host {
 	n, err := onnx.Elements(shape)
@@ -36,7 +26,7 @@ func newHost(dtype onnx.DType, shape []int) *host {
 		fail("a constant of shape %v is too large to compute while the graph is built", shape)
 	}
 	h := &host{dtype: dtype, shape: slices.Clone(shape)}
-	if isFloat(dtype) {
+	if dtype.Float() {
 		h.floats = make([]float64, n)
 	} else {
 		h.ints = make([]int64, n)
@@ -50,7 +40,7 @@ const maxHost = 1 << 24
 // hostTensor reads a stored tensor. Strings and complex numbers have no host form.
 func hostTensor(t *onnx.Tensor) (*host, error) {
 	h := &host{dtype: t.DType(), shape: t.Shape()}
-	if isFloat(t.DType()) {
+	if t.DType().Float() {
 		v, err := tensorFloats(t)
 		h.floats = v
 		return h, err
@@ -65,7 +55,7 @@ func (h *host) len() int { return len(h.ints) + len(h.floats) }
 
 // at returns an element as a real number.
 func (h *host) at(i int) float64 {
-	if isFloat(h.dtype) {
+	if h.dtype.Float() {
 		return h.floats[i]
 	}
 	return float64(h.ints[i])
@@ -74,7 +64,7 @@ func (h *host) at(i int) float64 {
 // set stores a real number, rounded towards zero in an integer array, as 0 or 1 in a boolean one.
 func (h *host) set(i int, v float64) {
 	switch {
-	case isFloat(h.dtype):
+	case h.dtype.Float():
 		h.floats[i] = v
 	case h.dtype == onnx.Bool:
 		h.ints[i] = truth(v != 0)
@@ -117,7 +107,7 @@ func (h *host) cast(to onnx.DType) *host {
 		return h
 	}
 	out := newHost(to, h.shape)
-	if !isFloat(h.dtype) && !isFloat(to) {
+	if !h.dtype.Float() && !to.Float() {
 		for i, v := range h.ints {
 			out.ints[i] = wrap(v, to)
 		}
@@ -158,23 +148,13 @@ func wrap(v int64, t onnx.DType) int64 {
 func (h *host) pick(shape []int, at []int) *host {
 	out := newHost(h.dtype, shape)
 	for i, j := range at {
-		if isFloat(h.dtype) {
+		if h.dtype.Float() {
 			out.floats[i] = h.floats[j]
 		} else {
 			out.ints[i] = h.ints[j]
 		}
 	}
 	return out
-}
-
-// positions returns 0, 1, 2, ... in the shape of h: what a data-moving operator does to it is what the
-// operator does to h. See move.
-func (h *host) positions() *host {
-	p := &host{dtype: onnx.Int64, shape: h.shape, ints: make([]int64, h.len())}
-	for i := range p.ints {
-		p.ints[i] = int64(i)
-	}
-	return p
 }
 
 // strides returns the distance between neighbours along each axis in C order.
@@ -271,7 +251,7 @@ func zip(dtype onnx.DType, a, b *host, onFloats func(x, y float64) float64, onIn
 	out := newHost(dtype, shape)
 	for i := range out.len() {
 		switch {
-		case onInts != nil && !isFloat(a.dtype) && !isFloat(b.dtype) && !isFloat(dtype):
+		case onInts != nil && !a.dtype.Float() && !b.dtype.Float() && !dtype.Float():
 			out.ints[i] = wrap(onInts(a.ints[i], b.ints[i]), dtype)
 		default:
 			out.set(i, onFloats(a.at(i), b.at(i)))

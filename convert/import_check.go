@@ -21,9 +21,8 @@ func (g *Graph) check() error {
 	defer b.graph.Finalize()
 	guessed := false
 	in := map[string]*graph.Node{}
-	free := map[string]int{}
 	for i, info := range g.Inputs() {
-		shape, guess := g.checkShape(info, free)
+		shape, guess := g.checkShape(info)
 		guessed = guessed || guess
 		dtype, ok := goType(info.DType, b.float)
 		if !ok {
@@ -51,7 +50,7 @@ func (g *Graph) check() error {
 }
 
 // checkShape returns the sizes that an input is checked with, and whether some were guessed.
-func (g *Graph) checkShape(info onnx.ValueInfo, free map[string]int) (shape []int, guessed bool) {
+func (g *Graph) checkShape(info onnx.ValueInfo) (shape []int, guessed bool) {
 	if s := g.options.InputShapes[info.Name]; s != nil {
 		return s, false
 	}

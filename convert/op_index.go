@@ -202,7 +202,7 @@ func foldScatterElements(c *call) []*host {
 
 // copyFrom copies one element of another array of the same type. It may only be used on arrays just made.
 func (h *host) copyFrom(at int, from *host, i int) {
-	if isFloat(h.dtype) {
+	if h.dtype.Float() {
 		h.floats[at] = from.floats[i]
 	} else {
 		h.ints[at] = from.ints[i]

@@ -33,7 +33,7 @@ func unary(h func(float64) float64, f func(*graph.Node) *graph.Node) op {
 	return op{
 		fold: func(c *call) []*host {
 			in := c.in[0].host
-			if !isFloat(in.dtype) && in.dtype == onnx.Int64 && !exact(in) {
+			if !in.dtype.Float() && in.dtype == onnx.Int64 && !exact(in) {
 				return nil
 			}
 			out := newHost(in.dtype, in.shape)
@@ -288,7 +288,7 @@ func foldWhere(c *call) []*host {
 		if cond.ints[i] != 0 {
 			from = a
 		}
-		if isFloat(out.dtype) {
+		if out.dtype.Float() {
 			out.floats[i] = from.floats[i]
 		} else {
 			out.ints[i] = from.ints[i]
@@ -303,15 +303,15 @@ func opCast(c *call) []*value {
 	x := c.x(0)
 	from := c.arg(0).dtype
 	switch {
-	case isFloat(from) && to == onnx.Bool:
+	case from.Float() && to == onnx.Bool:
 		return c.outAs(to, flat(x, func(x *graph.Node) *graph.Node { return graph.NotEqual(x, graph.ZerosLike(x)) }))
 	case from != onnx.Bool && to == onnx.Bool:
 		return c.outAs(to, graph.NotEqual(x, graph.ZerosLike(x)))
-	case isFloat(from) && !isFloat(to):
+	case from.Float() && !to.Float():
 		return c.outAs(to, flat(x, func(x *graph.Node) *graph.Node { return graph.ConvertDType(truncated(x), c.goType(to)) }))
 	}
 	v := c.wrap(to, x)
-	if isFloat(from) && isFloat(to) {
+	if from.Float() && to.Float() {
 		v.param, v.hint = c.arg(0).param, c.arg(0).hint
 	}
 	return []*value{v}

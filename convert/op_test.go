@@ -76,7 +76,7 @@ func (o opCase) model(dtype onnx.DType) *onnx.Model {
 		name := ""
 		if c != nil {
 			name = fmt.Sprint("c", i)
-			if isFloat(c.DType()) {
+			if c.DType().Float() {
 				c, _, _ = c.Convert(dtype)
 			}
 			g.Initializers = append(g.Initializers, &onnx.Initializer{Name: name, Tensor: c})

@@ -16,7 +16,7 @@ func (g *Graph) findParams() error {
 	}
 	for _, p := range onnx.Params(g.source) {
 		p.Slots = slices.DeleteFunc(p.Slots, func(s onnx.Slot) bool { return !alive[s.Node] })
-		if p.Role == onnx.Constant || !isFloat(p.Tensor.DType()) || len(p.Slots) == 0 {
+		if p.Role == onnx.Constant || !p.Tensor.DType().Float() || len(p.Slots) == 0 {
 			continue
 		}
 		groups := g.groups(&p)

@@ -136,7 +136,7 @@ func download(t *tensors.Tensor, want onnx.DType) (out *onnx.Tensor, err error) 
 	if want == onnx.Undefined {
 		want = onnxType(t.DType())
 	}
-	if t.DType() == dtypes.Float32 && isFloat(want) && want != onnx.Float64 {
+	if t.DType() == dtypes.Float32 && want.Float() && want != onnx.Float64 {
 		return fromFloats(tensors.MustCopyFlatData[float32](t), shape, want)
 	}
 	if native, ok := goType(want, dtypes.Float32); !ok || native != t.DType() {

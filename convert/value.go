@@ -92,7 +92,7 @@ func constant(g *graph.Graph, h *host, dtype dtypes.DType) *graph.Node {
 
 // uniform says whether all elements are the same.
 func uniform(h *host) bool {
-	if isFloat(h.dtype) {
+	if h.dtype.Float() {
 		return !slices.ContainsFunc(h.floats, func(v float64) bool { return v != h.floats[0] })
 	}
 	return !slices.ContainsFunc(h.ints, func(v int64) bool { return v != h.ints[0] })
@@ -137,7 +137,7 @@ func fillFlat(flat any, h *host) {
 // fillInts is fillFlat for one integer type.
 func fillInts[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](d []T, h *host) {
 	for i := range d {
-		if isFloat(h.dtype) {
+		if h.dtype.Float() {
 			d[i] = T(toInt(h.floats[i]))
 		} else {
 			d[i] = T(h.ints[i])
