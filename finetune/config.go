@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -256,10 +257,8 @@ func matcher(patterns []string) (func(names ...string) bool, error) {
 	}
 	return func(names ...string) bool {
 		for _, re := range compiled {
-			for _, n := range names {
-				if re.MatchString(n) {
-					return true
-				}
+			if slices.ContainsFunc(names, re.MatchString) {
+				return true
 			}
 		}
 		return false

@@ -198,9 +198,9 @@ func (t *Trainer) tell(e Event, status string, urgent bool) error {
 }
 
 func (t *Trainer) lastLoss() float64 {
-	for i := len(t.history) - 1; i >= 0; i-- {
-		if t.history[i].Kind == Stepped {
-			return t.history[i].Loss
+	for _, v := range slices.Backward(t.history) {
+		if v.Kind == Stepped {
+			return v.Loss
 		}
 	}
 	return 0

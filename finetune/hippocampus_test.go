@@ -66,13 +66,13 @@ func TestHippocampus(t *testing.T) {
 	}
 	t.Logf("%d steps in %.1f s", c.Steps, last.Elapsed)
 	if len(test) > 0 {
-		checkHippocampi(t, trainer, backend, test)
+		checkHippocampi(t, trainer, test)
 	}
 }
 
 // checkHippocampi measures the whole hippocampus on the test volumes, as the reference does: the mean of the
 // Dice of everything that is not background.
-func checkHippocampi(t *testing.T, trainer *Trainer, backend *convert.Backend, test []dataset.Case) {
+func checkHippocampi(t *testing.T, trainer *Trainer, test []dataset.Case) {
 	t.Helper()
 	var sum float64
 	for i := range test {

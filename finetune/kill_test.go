@@ -44,7 +44,7 @@ func TestKill(t *testing.T) {
 		}
 		// the waits grow, so that slow machines also come to an end
 		wait := time.Duration(rng.Int64N(int64(300*time.Millisecond))) * time.Duration(1+kills)
-		timer := time.AfterFunc(wait, func() { cmd.Process.Kill() })
+		timer := time.AfterFunc(wait, func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		timer.Stop()
 		if err == nil {

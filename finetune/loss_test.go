@@ -60,7 +60,7 @@ func TestLosses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := exec.Exec(tensors.FromFlatDataAndDimensions(in.Logits, in.Shape...),
+			got, err := exec.Call(tensors.FromFlatDataAndDimensions(in.Logits, in.Shape...),
 				tensors.FromFlatDataAndDimensions(in.Classes, classes...))
 			if err != nil {
 				t.Fatal(err)

@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nitrain/nitrain/convert"
 )
@@ -40,10 +41,8 @@ func trained(params []*convert.Param, freeze, train []string) (func(*convert.Par
 		}
 		return p.Trainable
 	}
-	for _, p := range params {
-		if decide(p) {
-			return decide, e.err()
-		}
+	if slices.ContainsFunc(params, decide) {
+		return decide, e.err()
 	}
 	e.add("no parameter trains")
 	return nil, e.err()

@@ -68,8 +68,14 @@ func (p *plan) fillSteps(e *ConfigError) {
 	for _, f := range []struct {
 		name  string
 		value int
-	}{{"epochs", p.Epochs}, {"batch", p.Batch}, {"accumulate", p.Accumulate}, {"warmup", p.Warmup},
-		{"validate-every", p.ValidateEvery}, {"early-stop", p.EarlyStop}} {
+	}{
+		{"epochs", p.Epochs},
+		{"batch", p.Batch},
+		{"accumulate", p.Accumulate},
+		{"warmup", p.Warmup},
+		{"validate-every", p.ValidateEvery},
+		{"early-stop", p.EarlyStop},
+	} {
 		if f.value < 0 {
 			e.add("%s: want at least 0, got %d", f.name, f.value)
 		}

@@ -53,8 +53,10 @@ func text(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
 
 // report is the page about the run.
 func (t *Trainer) report() *record.Report {
-	r := &record.Report{Title: "Fine-tuning", Lead: t.lead(), Curves: t.curves(), Pictures: t.samples,
-		Note: "Validation cases at the best step: prediction outlined in the labels' colours, truth in white."}
+	r := &record.Report{
+		Title: "Fine-tuning", Lead: t.lead(), Curves: t.curves(), Pictures: t.samples,
+		Note: "Validation cases at the best step: prediction outlined in the labels' colours, truth in white.",
+	}
 	if t.source.name != "" {
 		r.Title += " of " + t.source.name
 	}
@@ -103,7 +105,8 @@ func (t *Trainer) curves() []record.Curve {
 		}
 	}
 	out := []record.Curve{{Title: "Loss", Series: []record.Series{
-		{Name: "mean of 20", X: steps, Y: running(losses, 20)}, {Name: "step", X: steps, Y: losses, Faint: true}}}}
+		{Name: "mean of 20", X: steps, Y: running(losses, 20)}, {Name: "step", X: steps, Y: losses, Faint: true},
+	}}}
 	if len(at) > 0 {
 		series := []record.Series{{Name: "mean", X: at, Y: mean}}
 		if len(labels) > 1 && len(labels) <= 3 {

@@ -77,8 +77,10 @@ func wanted(spec *predict.Spec) dataset.Want {
 
 // newTrainer does what New does after its checks of plan and data.
 func newTrainer(m *onnx.Model, b *convert.Backend, train, valid []dataset.Case, c Config, p *plan) (*Trainer, error) {
-	t := &Trainer{config: c, plan: p, source: &source{model: m}, backend: b, train: train, valid: valid,
-		state: state{Validated: -1}}
+	t := &Trainer{
+		config: c, plan: p, source: &source{model: m}, backend: b, train: train, valid: valid,
+		state: state{Validated: -1},
+	}
 	input, err := t.bindInput(m)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
+
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/internal/native"
 	"github.com/nitrain/nitrain/onnx"

@@ -92,7 +92,8 @@ func binary(layout patch.Layout) predict.Spec {
 // left-handed grid.
 func scan(size [3]int, channels int) *imageio.Image {
 	g := imageio.Grid{Size: size, Affine: imageio.Affine{
-		{-0.9, 0.05, 0.1, 30}, {0.04, 1.2, -0.2, -20}, {0.06, 0.1, 2.5, 10}, {0, 0, 0, 1}}}
+		{-0.9, 0.05, 0.1, 30}, {0.04, 1.2, -0.2, -20}, {0.06, 0.1, 2.5, 10}, {0, 0, 0, 1},
+	}}
 	im := imageio.New(g, channels, imageio.Intensity)
 	for i := range im.Data {
 		im.Data[i] = float32((i*7919+i/13)%1009) / 1009
@@ -116,15 +117,15 @@ func newPredictor(t testing.TB, spec predict.Spec, run onnx.Runner) *predict.Pre
 	return p
 }
 
-// wantAbove fails unless exactly the voxels above the limit have the label 7.
-func wantAbove(t testing.TB, what string, got, im *imageio.Image, limit float32) {
+// wantAbove fails unless exactly the voxels above 0.4 have the label 7.
+func wantAbove(t testing.TB, what string, got, im *imageio.Image) {
 	t.Helper()
 	if got.Grid != im.Grid || got.Kind != imageio.Label {
 		t.Fatalf("%s: %v on %v, want labels on %v", what, got.Kind, got.Grid, im.Grid)
 	}
 	for i, v := range im.Data[:im.Grid.Len()] {
 		want := float32(0)
-		if v > limit {
+		if v > 0.4 {
 			want = 7
 		}
 		if got.Data[i] != want {

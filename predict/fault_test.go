@@ -65,8 +65,7 @@ func TestContradictionsAtRun(t *testing.T) {
 			return out, make([]float32, n)
 		}
 		_, err := newPredictor(t, binary(patch.XYZ), model).Predict(t.Context(), im)
-		var mismatch *predict.MismatchError
-		if !errors.As(err, &mismatch) {
+		if _, ok := errors.AsType[*predict.MismatchError](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

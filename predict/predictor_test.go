@@ -41,7 +41,7 @@ func TestWindowsEqualWhole(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s %s: %v", name, layout, err)
 				}
-				wantAbove(t, name+" "+string(layout), got.Labels, im, 0.4)
+				wantAbove(t, name+" "+string(layout), got.Labels, im)
 			}
 		}
 	}
@@ -99,7 +99,7 @@ func TestBackByIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantAbove(t, string(restore), got.Labels, im, 0.4)
+		wantAbove(t, string(restore), got.Labels, im)
 	}
 	onModel, err := p.PredictWith(t.Context(), im, predict.Request{Space: predict.Model})
 	if err != nil {

@@ -136,8 +136,8 @@ func checkObject(f *faults, path string, data []byte, t reflect.Type) {
 		}
 		seen[m.key] = true
 	}
-	for i := range t.NumField() {
-		key, option, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range t.Fields() {
+		key, option, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if option == "" && !seen[key] {
 			f.add("%s: missing", join(path, key))
 		}
@@ -146,9 +146,9 @@ func checkObject(f *faults, path string, data []byte, t reflect.Type) {
 
 // fieldOf returns the field that a key stands for, whose case must be right.
 func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name == key {
-			return t.Field(i), true
+	for field := range t.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name == key {
+			return field, true
 		}
 	}
 	return reflect.StructField{}, false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/patch"
@@ -153,8 +154,10 @@ func (m *model) execute(ctx context.Context, images []*imageio.Image, size [3]in
 func (m *model) checkSize(size [3]int) error {
 	layout := m.spec.Input.Layout
 	if layout.Axes() == 2 && size[2] != 1 {
-		return &ImageError{What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[2]),
-			Help: "give the Spec a tile whose third size is 1: the model then sees slice after slice"}
+		return &ImageError{
+			What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[2]),
+			Help: "give the Spec a tile whose third size is 1: the model then sees slice after slice",
+		}
 	}
 	if len(m.input.Shape) != 2+layout.Axes() {
 		return nil
@@ -190,7 +193,7 @@ func (m *model) pack(images []*imageio.Image, size [3]int) (*onnx.Tensor, error)
 func flipsOf(axes []int) []uint {
 	flips := []uint{0}
 	for _, a := range axes {
-		for _, f := range flips[:len(flips):len(flips)] {
+		for _, f := range slices.Clip(flips) {
 			flips = append(flips, f|1<<a)
 		}
 	}

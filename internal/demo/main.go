@@ -122,7 +122,7 @@ func (s *shell) evaluate(model, data string) scores {
 	if s.err != nil {
 		return found
 	}
-	args := []string{"evaluate", model, "--data", data, "--json"}
+	args := []string{"evaluate", model, "--data", data, "--json", "--quiet"}
 	fmt.Println("$ nitrain", strings.Join(args, " "))
 	cmd := exec.CommandContext(s.ctx, "bin/nitrain", args...)
 	var out bytes.Buffer

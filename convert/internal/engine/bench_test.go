@@ -72,8 +72,17 @@ func best(b *testing.B, fn func()) (wall, cpu time.Duration) {
 func BenchmarkConvolution(b *testing.B) {
 	_ = repaired(b) // puts our table in place
 	for _, s := range []struct{ in, out, depth, side, dilation int }{
-		{16, 16, 64, 64, 1}, {32, 16, 64, 64, 1}, {32, 32, 32, 32, 1}, {64, 64, 16, 16, 1}, {128, 128, 8, 8, 1}, {1, 16, 64, 64, 1},
-		{20, 20, 48, 48, 1}, {20, 20, 48, 48, 4}, {20, 20, 48, 48, 16}, {16, 16, 0, 128, 1}, {64, 64, 0, 32, 1},
+		{16, 16, 64, 64, 1},
+		{32, 16, 64, 64, 1},
+		{32, 32, 32, 32, 1},
+		{64, 64, 16, 16, 1},
+		{128, 128, 8, 8, 1},
+		{1, 16, 64, 64, 1},
+		{20, 20, 48, 48, 1},
+		{20, 20, 48, 48, 4},
+		{20, 20, 48, 48, 16},
+		{16, 16, 0, 128, 1},
+		{64, 64, 0, 32, 1},
 	} {
 		for _, what := range []string{"forward", "weights"} {
 			for _, kernels := range []bool{true, false} {
@@ -106,7 +115,7 @@ func benchmarkConvolution(b *testing.B, c draw, what string, engine compute.Back
 	}
 	x := tensors.FromFlatDataAndDimensions(float32s(random(1, size(c.x))), c.x...)
 	w := tensors.FromFlatDataAndDimensions(float32s(random(2, size(second))), second...)
-	_, cpu := best(b, func() { _ = exec.MustExec(x, w)[0].FinalizeAll() })
+	_, cpu := best(b, func() { _ = exec.MustCall(x, w)[0].FinalizeAll() })
 	flops := 2 * float64(size(c.w)) * float64(size(c.x[2:]))
 	b.ReportMetric(flops/cpu.Seconds()/1e9, "GFLOP/s")
 }

@@ -10,11 +10,12 @@ import (
 // ConvGeneral supports what ONNX's Conv lacks: dilated inputs, which gradients of strided convolutions are, negative
 // padding, and batch groups, one convolution each. Most others go to kernels of our own.
 func (f *function) ConvGeneral(input, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, pads [][2]int,
-	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (compute.Value, error) {
+	inputDilations, kernelDilations []int, channelGroups, batchGroups int,
+) (compute.Value, error) {
 	d := len(axes.InputSpatial)
 	c := convGeneral{
 		input: input, kernel: kernel, axes: axes, pads: orPads(pads, d), groups: max(1, channelGroups),
-		strides: or(strides, d, 1), inputDilations: or(inputDilations, d, 1), kernelDilations: or(kernelDilations, d, 1),
+		strides: orOnes(strides, d), inputDilations: orOnes(inputDilations, d), kernelDilations: orOnes(kernelDilations, d),
 	}
 	var y compute.Value
 	var err error

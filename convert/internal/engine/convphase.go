@@ -59,7 +59,7 @@ func (f *function) phase(c convGeneral, i, phase, each int, out shapes.Shape) (c
 		return f.fill(zero, part)
 	}
 	starts, limits := make([]int, k.Rank()), slices.Clone(k.Dimensions)
-	steps := or(nil, k.Rank(), 1)
+	steps := orOnes(nil, k.Rank())
 	starts[c.axes.KernelSpatial[i]], steps[c.axes.KernelSpatial[i]] = first, u
 	if c.kernel, err = f.Slice(c.kernel, starts, limits, steps); err != nil {
 		return nil, err

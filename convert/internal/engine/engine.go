@@ -25,6 +25,7 @@ import (
 // Kind names an engine.
 type Kind string
 
+// The engines.
 const (
 	ONNX Kind = "onnx" // compute-onnx on the onnxruntime library, repaired; needs cgo
 	Go   Kind = "go"   // GoMLX's interpreter in Go, one thread an operation; the test oracle
@@ -33,6 +34,7 @@ const (
 // Device names where the ONNX engine computes.
 type Device string
 
+// The devices.
 const (
 	CPU  Device = "cpu"
 	CUDA Device = "cuda" // needs the GPU build of onnxruntime and its CUDA libraries

@@ -75,7 +75,7 @@ func (c draw) run(b compute.Backend, stuffed bool) ([][]float64, error) {
 		return nil, err
 	}
 	defer exec.Finalize()
-	out, err := exec.Exec(tensors.FromFlatDataAndDimensions(float32s(random(1, size(c.x))), c.x...),
+	out, err := exec.Call(tensors.FromFlatDataAndDimensions(float32s(random(1, size(c.x))), c.x...),
 		tensors.FromFlatDataAndDimensions(float32s(random(2, size(c.w))), c.w...))
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func bareONNX(o Options) (compute.Backend, error) {
 }
 
 // library is the one that this process has loaded. compute-onnx keeps the first and ignores what later calls ask for.
-var library struct {
+var library struct { //nolint:gochecknoglobals // the process has one library
 	sync.Mutex
 	path string
 }

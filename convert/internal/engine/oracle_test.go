@@ -108,7 +108,7 @@ func (c testCase) oracle(t *testing.T) oracle {
 			}
 			args[j] = tensors.FromFlatDataAndDimensions(data, dims...)
 		}
-		return exec.MustExec(args...)
+		return exec.MustCall(args...)
 	}
 	o := oracle{Output: flat(at(-1, 0)[0])}
 	if c.forward {
@@ -139,7 +139,7 @@ func (c testCase) check(b compute.Backend, o oracle) error {
 	for i, dims := range c.inputs {
 		args[i] = tensors.FromFlatDataAndDimensions(float32s(c.data(i)), dims...)
 	}
-	outputs, err := exec.Exec(args...)
+	outputs, err := exec.Call(args...)
 	if err != nil {
 		return err
 	}

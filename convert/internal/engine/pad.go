@@ -62,5 +62,5 @@ func (f *function) crop(x compute.Value, axis, start, end int) (compute.Value, e
 
 // Slice fills in the strides that callers may leave out.
 func (f *function) Slice(x compute.Value, starts, limits, strides []int) (compute.Value, error) {
-	return f.Function.Slice(x, starts, limits, or(strides, len(starts), 1))
+	return f.Function.Slice(x, starts, limits, orOnes(strides, len(starts)))
 }

@@ -11,13 +11,14 @@ import (
 // ReduceWindow supports what ONNX's pools lack: minima and products, dilated sums, dilated inputs, windows over batch
 // or channels. Maxima and plain sums over space stay native.
 func (f *function) ReduceWindow(x compute.Value, op compute.ReduceOpType, window, strides, inputDilations, windowDilations []int,
-	pads [][2]int) (compute.Value, error) {
+	pads [][2]int,
+) (compute.Value, error) {
 	shape, err := f.Shape(x)
 	if err != nil {
 		return nil, err
 	}
 	rank := shape.Rank()
-	w := windows{window, strides, or(windowDilations, rank, 1), orPads(pads, rank)}
+	w := windows{window, strides, orOnes(windowDilations, rank), orPads(pads, rank)}
 	if len(strides) == 0 {
 		w.strides = window
 	}
@@ -112,7 +113,7 @@ func (f *function) reduceAxis(x compute.Value, op compute.ReduceOpType, axis int
 	}
 	reach := (w.sizes[axis]-1)*w.dilations[axis] + 1
 	span := (shape.Dimensions[axis]-reach)/w.strides[axis]*w.strides[axis] + 1
-	strides := or(nil, shape.Rank(), 1)
+	strides := orOnes(nil, shape.Rank())
 	strides[axis] = w.strides[axis]
 	var sum compute.Value
 	for k := range w.sizes[axis] {

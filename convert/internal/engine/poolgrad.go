@@ -21,7 +21,7 @@ func (f *function) SelectAndScatterMax(x, grad compute.Value, window, strides []
 	if !overlap {
 		return f.Function.SelectAndScatterMax(x, grad, window, strides, pads)
 	}
-	return f.scatterMax(x, grad, windows{window, strides, or(nil, len(window), 1), orPads(pads, len(window))})
+	return f.scatterMax(x, grad, windows{window, strides, orOnes(nil, len(window)), orPads(pads, len(window))})
 }
 
 // scatterMax sends each window's gradient to the first maximum of the window in row-major order.

@@ -20,7 +20,7 @@ import (
 // loaded.
 //
 //go:linkname ortTable github.com/gomlx/compute-onnx/internal/ort.ortApi
-var ortTable unsafe.Pointer
+var ortTable unsafe.Pointer //nolint:gochecknoglobals // another package's variable
 
 // settings are what sessions of one backend ask of onnxruntime.
 type settings struct {

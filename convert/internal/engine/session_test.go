@@ -39,7 +39,7 @@ func flushedShare(t *testing.T, b compute.Backend) float64 {
 	x := tensors.FromFlatDataAndDimensions(data, len(data))
 	zeros := 0
 	for range 4 {
-		for _, v := range flat(exec.MustExec(x)[0]) {
+		for _, v := range flat(exec.MustCall(x)[0]) {
 			if v == 0 {
 				zeros++
 			}
@@ -59,7 +59,7 @@ func TestThreads(t *testing.T) {
 			t.Fatal(err)
 		}
 		exec := MustNewExec(b, func(x *Node) *Node { return Sqrt(x) })
-		flat(exec.MustExec([]float32{4})[0])
+		flat(exec.MustCall([]float32{4})[0])
 		during := threads(t)
 		exec.Finalize()
 		after := threads(t)
@@ -119,7 +119,7 @@ func TestForgottenBuffers(t *testing.T) {
 	data := make([]float32, 1<<18)
 	early := 0
 	for i := range 300 {
-		exec.MustExec(tensors.FromFlatDataAndDimensions(data, len(data)))
+		exec.MustCall(tensors.FromFlatDataAndDimensions(data, len(data)))
 		runtime.GC()
 		if i == 50 {
 			early = resident(t)

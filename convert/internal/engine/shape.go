@@ -42,14 +42,14 @@ func lowest(dtype dtypes.DType) (any, error) {
 	return -v, err
 }
 
-// or returns list, or n copies of value where the list is empty: GoMLX lets callers leave defaults out.
-func or(list []int, n, value int) []int {
+// orOnes returns list, or n ones where the list is empty: GoMLX lets callers leave defaults out.
+func orOnes(list []int, n int) []int {
 	if len(list) > 0 {
 		return list
 	}
 	filled := make([]int, n)
 	for i := range filled {
-		filled[i] = value
+		filled[i] = 1
 	}
 	return filled
 }

@@ -196,7 +196,7 @@ func (tr *trainer) step(b compute.Backend, x, labels *tensors.Tensor) (float64, 
 		}
 		args = append(args, d)
 	}
-	out, err := tr.exec.Exec(args...)
+	out, err := tr.exec.Call(args...)
 	if err != nil {
 		return 0, err
 	}
