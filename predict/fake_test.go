@@ -117,7 +117,7 @@ func newPredictor(t testing.TB, spec predict.Spec, run onnx.Runner) *predict.Pre
 	return p
 }
 
-// wantAbove fails unless exactly the voxels above 0.4 have the label 7.
+// wantAbove fails unless exactly the voxels above the limit have the label 7.
 func wantAbove(t testing.TB, what string, got, im *imageio.Image) {
 	t.Helper()
 	if got.Grid != im.Grid || got.Kind != imageio.Label {

@@ -109,7 +109,7 @@ func TestBackByIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantAbove(t, "model's grid", onModel.Labels, oriented, 0.4)
+	wantAbove(t, "model's grid", onModel.Labels, oriented)
 }
 
 // On another spacing the borders move by less than a voxel, and what the model did not see is background.
@@ -231,7 +231,7 @@ func TestTwoDimensions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantAbove(t, string(layout), got.Labels, flat, 0.4)
+		wantAbove(t, string(layout), got.Labels, flat)
 		if want := layout.Shape(flat.Grid.Size); model.last[2] != want[0] || model.last[3] != want[1] {
 			t.Errorf("%s: model saw %v", layout, model.last)
 		}
@@ -243,7 +243,7 @@ func TestTwoDimensions(t *testing.T) {
 		if got, err = newPredictor(t, spec, above(2, 0.4)).Predict(t.Context(), volume); err != nil {
 			t.Fatal(err)
 		}
-		wantAbove(t, "slice by slice", got.Labels, volume, 0.4)
+		wantAbove(t, "slice by slice", got.Labels, volume)
 	}
 }
 
