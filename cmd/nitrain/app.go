@@ -46,7 +46,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Fine-tune and run ONNX models on medical images",
 		Long: `nitrain takes a trained model (ONNX) and your scans round the whole loop:
 
-  import ─▶ finetune ─▶ export ─▶ predict · evaluate · view
+  import ─▶ finetune ─▶ export ─▶ predict · evaluate · explain · view
 
 The model stays plain ONNX at every step: same graph, same names, new weights. How a scan becomes the
 model's input, and its output an image on the scan's own grid, is stored inside the model (its Spec).

@@ -6,7 +6,7 @@ import "github.com/spf13/cobra"
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.importModel(), a.check(), a.finetune(), a.export(),
-		a.predict(), a.evaluate(), a.serve(),
+		a.predict(), a.evaluate(), a.explain(), a.serve(),
 		a.info(), a.view(), a.transform(),
 		a.hub(),
 		a.setup(), a.doctor(),

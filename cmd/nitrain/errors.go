@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/nitrain/nitrain/convert"
+	"github.com/nitrain/nitrain/explain"
 	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/hub"
 	"github.com/nitrain/nitrain/imageio"
@@ -38,7 +39,8 @@ func badData(err error) bool {
 	var image *predict.ImageError
 	var marked badDataError
 	var grid *transform.GridError
-	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &image) || errors.As(err, &marked) || errors.As(err, &grid) ||
+	var target *explain.TargetError
+	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &image) || errors.As(err, &marked) || errors.As(err, &grid) || errors.As(err, &target) ||
 		errors.Is(err, fs.ErrNotExist)
 }
 

@@ -15,44 +15,49 @@ import (
 func (a *app) export() *cobra.Command {
 	var out string
 	var last bool
+	var gradient gradientFlags
 	cmd := &cobra.Command{
 		Use:   "export RUN -o TUNED.onnx",
 		Short: "Write a run's weights back into the model it started from",
 		Long: `Writes the source model with the best weights of a run (or --last): same nodes, names, inputs, outputs and opset, the
 Spec with its provenance inside. With no steps done the weights are bit-identical.
 
+With --explain METHOD (saliency, ig or gradcam) it writes a gradient model instead, of a run or of any MODEL.onnx: a model
+by itself with the inputs image and weight (of the output's shape: one-hot for a class, a mask or a voxel for a
+segmentation) and the outputs output and attribution, for any batch, at one image size. See docs/explain.md.
+
 ` + exitHelp,
-		Example: "  nitrain export run -o tuned.onnx\n  nitrain export run --last -o last.onnx",
-		Args:    cobra.ExactArgs(1),
+		Example: `  nitrain export run -o tuned.onnx
+  nitrain export run --last -o last.onnx
+  nitrain export tuned.onnx --explain ig --steps 32 -o tuned_ig.onnx`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if out == "" {
 				return usageError{errors.New("want a file to write: -o FILE.onnx")}
 			}
-			return a.runExport(args[0], out, last)
+			return a.runExport(args[0], out, last, gradient)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "ONNX `FILE` to write")
 	cmd.Flags().BoolVar(&last, "last", false, "the last weights instead of the best")
+	gradient.register(cmd)
 	return cmd
 }
 
-func (a *app) runExport(run, out string, last bool) error {
+func (a *app) runExport(run, out string, last bool, gradient gradientFlags) error {
 	if err := outputs(out); err != nil {
 		return err
 	}
-	f, err := finetune.OpenFolder(run)
-	if err != nil {
-		return err
-	}
-	pick := f.Best
-	if last {
-		pick = f.Last
-	}
-	m, err := pick()
+	m, err := openTrained(run, last)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	if gradient.method != "" {
+		if m, err = a.gradientModel(m, gradient); err != nil {
+			return err
+		}
+	}
 	if err := onnx.WriteFile(out, m); err != nil {
 		return err
 	}
@@ -63,4 +68,19 @@ func (a *app) runExport(run, out string, last bool) error {
 	return a.result(map[string]any{"output": out, "bytes": info.Size()}, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %d bytes\n", out, info.Size())
 	})
+}
+
+// openTrained opens the best or the last model of a run; a file is taken as it is.
+func openTrained(run string, last bool) (*onnx.Model, error) {
+	if info, err := os.Stat(run); err == nil && !info.IsDir() {
+		return onnx.ReadFile(run)
+	}
+	f, err := finetune.OpenFolder(run)
+	if err != nil {
+		return nil, err
+	}
+	if last {
+		return f.Last()
+	}
+	return f.Best()
 }

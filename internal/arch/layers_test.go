@@ -48,7 +48,7 @@ func allowed() map[string]string {
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record",
 		"cmd/nitrain": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx onnx/ort convert predict predict/server finetune finetune/augment hub internal/native internal/record",
+			"onnx onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record",
 		"internal/demo":     "",
 		"internal/filelock": "",
 		"hub":               "onnx internal/native internal/filelock",
