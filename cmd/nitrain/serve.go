@@ -77,7 +77,11 @@ func (a *app) runServe(ctx context.Context, f serveFlags, models []string) error
 	if err != nil {
 		return usageError{err}
 	}
-	open := server.OpenWith(ort.Options{Provider: provider, Threads: a.threads, Untrusted: !f.trusted})
+	run := ort.Options{Provider: provider, Threads: a.threads, Untrusted: !f.trusted}
+	explains := newExplainers(run)
+	defer explains.close()
+	o.Explain, o.Methods = explains, explainMethods()
+	open := server.OpenWith(run)
 	if o.Models, err = server.NewRepository(open, models...); err != nil {
 		return err
 	}

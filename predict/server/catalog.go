@@ -16,8 +16,9 @@ type catalogued struct {
 	Name     string         `json:"name"`
 	Version  string         `json:"version"`
 	Digest   string         `json:"digest,omitempty"`
-	Task     predict.Task   `json:"task,omitempty"` // none: the model takes tensors only
-	Tasks    []string       `json:"tasks"`          // of the volume API
+	Task     predict.Task   `json:"task,omitempty"`    // none: the model takes tensors only
+	Tasks    []string       `json:"tasks"`             // of the volume API
+	Methods  []string       `json:"methods,omitempty"` // of the task attribute
 	Channels []string       `json:"channels,omitempty"`
 	Spacing  *[3]float64    `json:"spacing_mm,omitempty"`
 	Patch    *[3]int        `json:"patch,omitempty"`
@@ -57,7 +58,7 @@ func (h *Handler) catalogue(m *served) catalogued {
 		c.Tasks = []string{taskSegment}
 	}
 	if h.o.Explain != nil {
-		c.Tasks = append(c.Tasks, taskAttribute)
+		c.Tasks, c.Methods = append(c.Tasks, taskAttribute), h.o.Methods
 	}
 	for _, ch := range spec.Input.Channels {
 		c.Channels = append(c.Channels, ch.Name)

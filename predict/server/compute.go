@@ -155,12 +155,9 @@ func predictScan(ctx context.Context, v *volumeRequest, m *served, c *caseFolder
 }
 
 func (h *Handler) explainScan(ctx context.Context, v *volumeRequest, m *served, c *caseFolder, channels []*imageio.Image, res *result, watch *clock, stage func(string, int, int)) error {
-	if len(channels) != 1 {
-		return scanFault(fmt.Errorf("an attribution wants the channels in one image, got %d images", len(channels)))
-	}
 	stage("explain", 0, 0)
 	heat, err := h.o.Explain.Explain(ctx, Question{
-		Model: m.Model, Predictor: m.predictor, Scan: channels[0], Method: v.method, Target: v.target,
+		Model: m.Model, Predictor: m.predictor, Scans: channels, Method: v.method, Target: v.target,
 		Progress: func(done, total int) { stage("explain", done, total) },
 	})
 	if err != nil {

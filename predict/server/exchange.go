@@ -176,9 +176,12 @@ func faultOf(err error) *oip.Fault {
 	var image *predict.ImageError
 	var format *imageio.FormatError
 	var fault *oip.Fault
+	var asked *RequestError
 	switch {
 	case errors.As(err, &fault):
 		return fault
+	case errors.As(err, &asked):
+		return oip.Bad("%s", asked.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return oip.Faultf(http.StatusGatewayTimeout, "the request took longer than the server allows")
 	case errors.Is(err, context.Canceled):

@@ -19,6 +19,8 @@ type Options struct {
 	Tokens *Tokens
 	// Explain computes attributions; without one they are refused with status 501.
 	Explain Explainer
+	// Methods are those that Explain knows, for the viewer to offer.
+	Methods []string
 	// Hosts are the names (without port) that a request may be addressed to, which keeps web pages from
 	// reaching a server without tokens through a name of their own; empty is any.
 	Hosts []string

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -200,7 +201,7 @@ func (h *Handler) work1(ctx context.Context, j *job, v *volumeRequest, m *served
 func (h *Handler) computeSafely(ctx context.Context, v *volumeRequest, m *served, j *job) (res *result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.Error("panic", "job", j.view.ID, "type", fmt.Sprintf("%T", p))
+			h.log.Error("panic", "job", j.view.ID, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			err = oip.Faultf(http.StatusInternalServerError, "internal error")
 		}
 	}()

@@ -214,7 +214,7 @@ func (h *Handler) run(ctx context.Context, m *served, req *oip.Request, used *sp
 // hide takes the model's path out of an error, which the client has no business with.
 func (m *served) hide(err error) error {
 	var fault *oip.Fault
-	if m.Path == "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &fault) {
+	if err == nil || m.Path == "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &fault) {
 		return err
 	}
 	text := err.Error()

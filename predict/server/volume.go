@@ -35,12 +35,21 @@ type Explainer interface {
 type Question struct {
 	Model     *Model
 	Predictor *predict.Predictor
-	Scan      *imageio.Image
-	Method    string // saliency, ig, gradcam, occlusion, ...; "" is the Explainer's choice
-	Target    string // as `nitrain explain --target` writes it; "" is the Explainer's choice
+	Scans     []*imageio.Image // the channels of one scan, on one grid
+	Method    string           // saliency, ig, gradcam, occlusion, ...; "" is the Explainer's choice
+	Target    string           // as `nitrain explain --target` writes it; "" is the Explainer's choice
 	// Progress may be called as the work goes on.
 	Progress func(done, total int)
 }
+
+// RequestError says that what a client asked for cannot be: an Explainer wraps such errors in one, and the client
+// gets their text with status 400.
+type RequestError struct{ Err error }
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *RequestError) Unwrap() error { return e.Err }
 
 // volumeRequest is a scan and what is wanted of it.
 type volumeRequest struct {
