@@ -85,9 +85,9 @@ func pad(x *graph.Node, value float64, amounts [][2]int) *graph.Node {
 	return graph.Pad(x, scalar(x, value), grow...)
 }
 
-// padSpatial is pad on the axes behind batch and channels.
-func padSpatial(x *graph.Node, value float64, amounts [][2]int) *graph.Node {
-	return pad(x, value, append([][2]int{{}, {}}, amounts...))
+// padSpatial pads the axes behind batch and channels with zeros.
+func padSpatial(x *graph.Node, amounts [][2]int) *graph.Node {
+	return pad(x, 0, append([][2]int{{}, {}}, amounts...))
 }
 
 // sumTo sums a node over what numpy's broadcasting added to the given shape.

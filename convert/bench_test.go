@@ -14,7 +14,7 @@ import (
 
 // BenchmarkStep trains brainchop_tissue_high, a net of dilated convolutions, on volumes of 48x48x64.
 func BenchmarkStep(b *testing.B) {
-	engine := backend(b, "cpu")
+	engine := backend(b)
 	m, err := onnx.ReadFile(filepath.Join(shared.Dir(b, "real", "models"), "brainchop_tissue_high.onnx"))
 	if err != nil {
 		b.Fatal(err)

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -122,7 +123,7 @@ func (d *Deviation) close(limit float64) *Deviation {
 // relative returns max |a-b| / max(max |b|, least). Two tensors that are zero everywhere are equal.
 func relative(a, b *onnx.Tensor, least float64) (float64, error) {
 	if a == nil {
-		return 0, fmt.Errorf("the graph does not compute it")
+		return 0, errors.New("the graph does not compute it")
 	}
 	x, err := numbers(a)
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 
 // asUnsupported returns the list of unsupported nodes that an error is, or nil.
 func asUnsupported(err error) *UnsupportedError {
-	var u *UnsupportedError
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*UnsupportedError](err); ok {
 		return u
 	}
 	return nil

@@ -17,9 +17,11 @@ import (
 // outputs. The models hold weights in initializers, in Constant nodes, in half precision, behind Identity, in
 // ties that are false, and BatchNormalization in training form.
 func TestExport(t *testing.T) {
-	b := backend(t, "cpu")
-	for _, name := range []string{"monai_unet2d_train", "box_constants", "box_fp16", "box_ir3", "trap_fresh_convbn", "trap_shared_prelu",
-		"trap_shared_prelu_dynamo", "trap_transposed_linear", "tv_resnet_small_train", "zoo_batchnorm_momentum_train", "tv_vit_dynamo_dyn"} {
+	b := backend(t)
+	for _, name := range []string{
+		"monai_unet2d_train", "box_constants", "box_fp16", "box_ir3", "trap_fresh_convbn", "trap_shared_prelu",
+		"trap_shared_prelu_dynamo", "trap_transposed_linear", "tv_resnet_small_train", "zoo_batchnorm_momentum_train", "tv_vit_dynamo_dyn",
+	} {
 		t.Run(name, func(t *testing.T) { export(t, b, shared.Dir(t, "models", name)) })
 	}
 }
@@ -103,7 +105,7 @@ func export(t *testing.T, b *convert.Backend, dir string) {
 // TestStepState stops a training, continues it elsewhere, and wants the same bits; micro-batches must give
 // the step of the whole.
 func TestStepState(t *testing.T) {
-	b := backend(t, "cpu")
+	b := backend(t)
 	dir := shared.Dir(t, "models", "monai_unet2d_train")
 	ctx := context.Background()
 	truth, err := onnx.ReadFile(filepath.Join(dir, "truth.onnx"))
@@ -124,10 +126,12 @@ func TestStepState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := g.NewStep(b, convert.StepConfig{Optimizer: convert.DefaultOptimizer(convert.Adam), Dropout: true, Seed: 7,
+		s, err := g.NewStep(b, convert.StepConfig{
+			Optimizer: convert.DefaultOptimizer(convert.Adam), Dropout: true, Seed: 7,
 			Loss: func(out, batch map[string]*graph.Node) (*graph.Node, map[string]*graph.Node) {
 				return graph.ReduceAllMean(graph.Square(graph.Sub(out["output"], batch["target"]))), nil
-			}})
+			},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,16 +14,13 @@ func (w *window) out(i, in int) int {
 	return floorDiv(in+w.pads[i][0]+w.pads[i][1]-w.extent(i), w.stride[i]) + 1
 }
 
-// outs returns the sizes of the result for an input of the given spatial sizes.
-func (w *window) outs(in []int) []int {
-	out := make([]int, len(in))
+// mustFit fails where an axis of an input of the given spatial sizes is too short for the window.
+func (w *window) mustFit(in []int) {
 	for i, n := range in {
-		out[i] = w.out(i, n)
-		if out[i] < 1 {
+		if w.out(i, n) < 1 {
 			fail("a window of %d (dilation %d, pads %v) does not fit into axis %d of size %d", w.kernel[i], w.dilation[i], w.pads[i], i, n)
 		}
 	}
-	return out
 }
 
 // floorDiv divides and rounds down.

@@ -27,7 +27,7 @@ func (g *Graph) gradient(ctx context.Context, b *Backend, inputs, cotangents map
 		return nil, err
 	}
 	r.programs["gradient"] = p
-	feed, own, err := r.feed(p, inputs)
+	feed, own, err := r.feed(inputs)
 	defer func() { free(own...) }()
 	if err != nil {
 		return nil, err

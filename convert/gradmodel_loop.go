@@ -119,8 +119,10 @@ func (a *assembly) loop(prefix string, count string, carried []string, inner *on
 	inner.Inputs = append([]onnx.ValueInfo{tensorInfo(prefix+"turn", onnx.Int64), tensorInfo(prefix+"go", onnx.Bool)}, inner.Inputs...)
 	inner.Outputs = append([]onnx.ValueInfo{tensorInfo(prefix+"still", onnx.Bool)}, inner.Outputs...)
 	inner.Nodes = append(inner.Nodes, &onnx.Node{OpType: "Identity", Inputs: []string{prefix + "go"}, Outputs: []string{prefix + "still"}})
-	a.nodes = append(a.nodes, &onnx.Node{OpType: "Loop", Inputs: append([]string{count, on}, carried...), Outputs: outputs,
-		Attrs: []onnx.Attr{onnx.GraphAttr("body", inner)}})
+	a.nodes = append(a.nodes, &onnx.Node{
+		OpType: "Loop", Inputs: append([]string{count, on}, carried...), Outputs: outputs,
+		Attrs: []onnx.Attr{onnx.GraphAttr("body", inner)},
+	})
 }
 
 // overSteps makes integrated gradients of a model of gradients: m turns on the way from the baseline and one at the
@@ -145,12 +147,15 @@ func overSteps(core *onnx.Model, m int, baseline *onnx.Tensor) *onnx.Model {
 	inner.add("Mul", "ig/part", []string{"ig/way", "ig/place"})
 	inner.add("Add", "ig/image", []string{"ig/baseline", "ig/part"})
 	inner.nodes = append(inner.nodes, body(core, map[string]string{
-		GradientImage: "ig/image", GradientOutput: "ig/output", GradientAttribution: "ig/gradient"})...)
+		GradientImage: "ig/image", GradientOutput: "ig/output", GradientAttribution: "ig/gradient",
+	})...)
 	inner.add("Mul", "ig/share", []string{"ig/gradient", "ig/count"})
 	inner.add("Add", "ig/sum", []string{"ig/before", "ig/share"})
-	g := &onnx.Graph{Name: "step", Nodes: inner.nodes,
+	g := &onnx.Graph{
+		Name: "step", Nodes: inner.nodes,
 		Inputs:  []onnx.ValueInfo{named(image, "ig/before"), named(weight, "ig/unused")},
-		Outputs: []onnx.ValueInfo{named(image, "ig/sum"), named(weight, "ig/output")}}
+		Outputs: []onnx.ValueInfo{named(image, "ig/sum"), named(weight, "ig/output")},
+	}
 	a.loop("ig/", "ig/turns", []string{"ig/start", GradientWeight}, g, "ig/total", GradientOutput)
 	a.add("Mul", GradientAttribution, []string{"ig/total", "ig/way"})
 	a.model.Graph().Nodes = a.nodes

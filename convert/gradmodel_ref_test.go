@@ -113,8 +113,10 @@ func TestGradientModelCaptum(t *testing.T) {
 		part, output string
 		session      onnx.Runner
 	}{
-		{"saliency", convert.GradientAttribution, saliency}, {"ig", convert.GradientAttribution, ig},
-		{"map", convert.GradientMap, cam}, {"gradcam", convert.GradientAttribution, cam},
+		{"saliency", convert.GradientAttribution, saliency},
+		{"ig", convert.GradientAttribution, ig},
+		{"map", convert.GradientMap, cam},
+		{"gradcam", convert.GradientAttribution, cam},
 	} {
 		d := apart(values(t, run(t, c.session, x, w)[c.output]), want[c.part])
 		t.Logf("%s: %.2g of the largest value", c.part, d)

@@ -69,7 +69,7 @@ func importFile(t testing.TB, path string) *convert.Graph {
 
 func gradientSession(t testing.TB, g *convert.Graph, method convert.GradientMethod, o convert.GradientOptions) (*onnx.Model, *ort.Session) {
 	t.Helper()
-	backend(t, "cpu").Close()
+	backend(t).Close()
 	m, err := g.GradientModel(method, o)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nitrain/nitrain/onnx"
 )
@@ -90,10 +91,10 @@ func reads(n *onnx.Node) []string {
 	names := n.Inputs
 	for _, sub := range n.Subgraphs() {
 		for _, m := range sub.Nodes {
-			names = append(names[:len(names):len(names)], reads(m)...)
+			names = append(slices.Clip(names), reads(m)...)
 		}
 		for _, o := range sub.Outputs {
-			names = append(names[:len(names):len(names)], o.Name)
+			names = append(slices.Clip(names), o.Name)
 		}
 	}
 	return names

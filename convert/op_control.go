@@ -130,10 +130,11 @@ func opSequenceEmpty(*call) []*value { return []*value{{isList: true}} }
 
 func opSequenceConstruct(c *call) []*value { return []*value{{isList: true, list: slices.Clone(c.in)}} }
 
-func (c *call) listArg(i int) []*value {
-	v := c.arg(i)
+// listArg is the first input, which must be a sequence.
+func (c *call) listArg() []*value {
+	v := c.arg(0)
 	if !v.isList {
-		fail("input %d is not a sequence", i)
+		fail("input 0 is not a sequence")
 	}
 	return v.list
 }
@@ -154,7 +155,7 @@ func (c *call) position(i, n, absent int) int {
 }
 
 func opSequenceAt(c *call) []*value {
-	list := c.listArg(0)
+	list := c.listArg()
 	p := c.position(1, len(list), 0)
 	if p >= len(list) {
 		fail("position %d lies outside a sequence of %d", p, len(list))
@@ -163,25 +164,25 @@ func opSequenceAt(c *call) []*value {
 }
 
 func opSequenceInsert(c *call) []*value {
-	list := c.listArg(0)
+	list := c.listArg()
 	return []*value{{isList: true, list: slices.Insert(slices.Clone(list), c.position(2, len(list), len(list)), c.arg(1))}}
 }
 
 func opSequenceErase(c *call) []*value {
-	list := c.listArg(0)
+	list := c.listArg()
 	p := c.position(1, len(list), len(list)-1)
 	return []*value{{isList: true, list: slices.Delete(slices.Clone(list), p, p+1)}}
 }
 
 func opSequenceLength(c *call) []*value {
 	h := newHost(onnx.Int64, nil)
-	h.ints[0] = int64(len(c.listArg(0)))
+	h.ints[0] = int64(len(c.listArg()))
 	return []*value{hostValue(h)}
 }
 
 // opConcatFromSequence joins the elements along an axis, a new one with new_axis=1.
 func opConcatFromSequence(c *call) []*value {
-	list := c.listArg(0)
+	list := c.listArg()
 	if len(list) == 0 {
 		fail("an empty sequence cannot be joined")
 	}

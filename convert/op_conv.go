@@ -44,7 +44,7 @@ func (v *convolution) forward(x, w *graph.Node) *graph.Node {
 			}
 		}
 	}
-	x = padSpatial(x, 0, explicit)
+	x = padSpatial(x, explicit)
 	return graph.ConvGeneral(x, w, axesOf(len(pads)), v.stride, pads, nil, v.dilation, v.groups, 1)
 }
 
@@ -79,7 +79,7 @@ func (v *convolution) inputGradient(ct, w *graph.Node) *graph.Node {
 		stride = nil
 	}
 	y := graph.ConvGeneral(ct, w, axes, nil, pads, stride, v.dilation, v.groups, 1)
-	return padSpatial(y, 0, crop)
+	return padSpatial(y, crop)
 }
 
 // swapGroups turns a kernel [O, I/g, k...] into [I, O/g, k...].
@@ -130,7 +130,7 @@ func (v *convolution) kernelGradient(x, ct *graph.Node) *graph.Node {
 			}
 		}
 	}
-	x = padSpatial(x, 0, explicit)
+	x = padSpatial(x, explicit)
 	return graph.ConvGeneral(x, ct, axes, v.dilation, pads, nil, v.stride, groups, 1)
 }
 
@@ -164,7 +164,7 @@ func opConv(c *call) []*value {
 		fail("a kernel of shape %v in %d groups does not fit %d channels", k, groups, in[1])
 	}
 	v := &convolution{window: *c.window(k[2:], in[2:]), groups: groups, in: in[2:]}
-	v.outs(v.in)
+	v.mustFit(v.in)
 	y := v.apply(x, w)
 	if base := c.arg(0).base; base != nil && product(v.kernel) == 1 && v.unpadded() {
 		// A shift of whole channels stays one, in front of a convolution of single points.

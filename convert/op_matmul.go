@@ -156,7 +156,7 @@ func implicitOutput(terms []term, hidden int) []rune {
 
 // diagonal takes the diagonal of axes that share a letter.
 func diagonal(t term) term {
-	for i := 0; i < len(t.letters); i++ {
+	for i := range len(t.letters) {
 		j := slices.Index(t.letters[i+1:], t.letters[i])
 		if j < 0 {
 			continue

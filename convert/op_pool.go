@@ -2,6 +2,7 @@ package convert
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -25,7 +26,7 @@ func (c *call) pool(in []int) (w *window, extra []int) {
 			w.pads[i][1] += extra[i]
 		}
 	}
-	w.outs(in)
+	w.mustFit(in)
 	return w, extra
 }
 
@@ -78,7 +79,7 @@ func (w *window) disjoint() bool {
 
 // separablePool is a max pool made of maxima of shifted slices, axis by axis, the last axis first.
 func separablePool(x *graph.Node, w *window) *graph.Node {
-	for i := len(w.kernel) - 1; i >= 0; i-- {
+	for i, v := range slices.Backward(w.kernel) {
 		a := i + 2
 		n := x.Shape().Dimensions[a]
 		out := w.out(i, n)
@@ -87,7 +88,7 @@ func separablePool(x *graph.Node, w *window) *graph.Node {
 		amounts[a] = [2]int{w.pads[i][0], need - n - w.pads[i][0]}
 		px := pad(x, lowest(x), amounts)
 		var best *graph.Node
-		for k := range w.kernel[i] {
+		for k := range v {
 			from := k * w.dilation[i]
 			part := cut(px, a, from, from+(out-1)*w.stride[i]+1, w.stride[i])
 			if best == nil {
@@ -190,7 +191,7 @@ func windowSum(x *graph.Node, w *window) *graph.Node {
 			if !allOnes(w.stride) {
 				ct = graph.Pad(ct, scalar(ct, 0), grow...)
 			}
-			return plainSum(padSpatial(ct, 0, amounts), back)
+			return plainSum(padSpatial(ct, amounts), back)
 		})
 }
 
@@ -205,7 +206,7 @@ func ones(n int) []int {
 
 // plainSum pads explicitly and sums over windows.
 func plainSum(x *graph.Node, w *window) *graph.Node {
-	x = padSpatial(x, 0, w.pads)
+	x = padSpatial(x, w.pads)
 	bare := &window{kernel: w.kernel, stride: w.stride, dilation: w.dilation, pads: make([][2]int, len(w.kernel))}
 	return reduceWindow(x, compute.ReduceOpSum, bare)
 }

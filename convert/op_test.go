@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -30,9 +32,11 @@ type opCase struct {
 
 func (o opCase) String() string {
 	s := fmt.Sprintf("%s-%d %v", o.op, o.opset, o.shapes)
+	var sSb33 strings.Builder
 	for _, a := range o.attrs {
-		s += fmt.Sprint(" ", a.Name, "=", a.Ints, a.I, a.F, a.S)
+		sSb33.WriteString(fmt.Sprint(" ", a.Name, "=", a.Ints, a.I, a.F, a.S))
 	}
+	s += sSb33.String()
 	return s
 }
 
@@ -222,13 +226,19 @@ func opCases(t testing.TB) []opCase {
 	add(opCase{op: "LRN", shapes: sizes([]int{2, 5, 3, 3}), attrs: attrs(i1("size", 3), f1("alpha", 0.1))})
 	add(opCase{op: "MeanVarianceNormalization", shapes: sizes([]int{2, 3, 4, 3})})
 	add(opCase{op: "BatchNormalization", shapes: sizes([]int{3, 2, 4, 3}, []int{2}, []int{2}, []int{2}, []int{2}), positive: true})
-	add(opCase{op: "BatchNormalization", shapes: sizes([]int{3, 2, 4, 3}, []int{2}, []int{2}),
-		consts: tensorsOf(doubles([]int{2}, []float64{0, 0}), doubles([]int{2}, []float64{1, 1})), attrs: attrs(i1("training_mode", 1)), outputs: 3})
-	add(opCase{op: "BatchNormalization", shapes: sizes([]int{2, 2, 2, 3, 2}, []int{2}, []int{2}), opset: 9,
-		consts: tensorsOf(doubles([]int{2}, []float64{0, 0}), doubles([]int{2}, []float64{1, 1})), outputs: 5})
+	add(opCase{
+		op: "BatchNormalization", shapes: sizes([]int{3, 2, 4, 3}, []int{2}, []int{2}),
+		consts: tensorsOf(doubles([]int{2}, []float64{0, 0}), doubles([]int{2}, []float64{1, 1})), attrs: attrs(i1("training_mode", 1)), outputs: 3,
+	})
+	add(opCase{
+		op: "BatchNormalization", shapes: sizes([]int{2, 2, 2, 3, 2}, []int{2}, []int{2}), opset: 9,
+		consts: tensorsOf(doubles([]int{2}, []float64{0, 0}), doubles([]int{2}, []float64{1, 1})), outputs: 5,
+	})
 	// Pointwise.
-	for _, op := range []string{"Relu", "LeakyRelu", "Elu", "Celu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Tanh",
-		"Mish", "ThresholdedRelu", "Shrink", "Abs", "Neg", "Exp", "Erf", "Sin", "Cos", "Sinh", "Cosh", "Asinh", "Floor", "Ceil", "Round", "Sign", "Identity"} {
+	for _, op := range []string{
+		"Relu", "LeakyRelu", "Elu", "Celu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Tanh",
+		"Mish", "ThresholdedRelu", "Shrink", "Abs", "Neg", "Exp", "Erf", "Sin", "Cos", "Sinh", "Cosh", "Asinh", "Floor", "Ceil", "Round", "Sign", "Identity",
+	} {
 		add(opCase{op: op, opset: 18, shapes: sizes([]int{2, 3, 4})})
 	}
 	for _, op := range []string{"Sqrt", "Log", "Reciprocal"} {
@@ -392,9 +402,7 @@ func (o opCase) check(t *testing.T, ref, fast *Backend) {
 		const h = 1e-6
 		side := func(sign float64) float64 {
 			moved := map[string][]float64{}
-			for k, v := range in {
-				moved[k] = v
-			}
+			maps.Copy(moved, in)
 			v := make([]float64, len(x))
 			for i := range v {
 				v[i] = x[i] + sign*h*u[i]

@@ -12,12 +12,12 @@ type failure struct{ err error }
 // fail stops the building of a graph. GoMLX reports errors by panics too; recoverTo turns both into
 // errors at the package's border, so that no panic leaves it.
 func fail(format string, args ...any) {
-	panic(failure{fmt.Errorf(format, args...)})
+	panic(failure{fmt.Errorf(format, args...)}) //nolint:forbidigo // caught by recoverTo
 }
 
 // failWith stops the building of a graph with an error as it is.
 func failWith(err error) {
-	panic(failure{err})
+	panic(failure{err}) //nolint:forbidigo // caught by recoverTo
 }
 
 // recoverTo, deferred at each border of the package, turns a panic into an error.
@@ -33,7 +33,7 @@ func panicError(r any) error {
 	case failure:
 		return e.err
 	case runtime.Error:
-		return fmt.Errorf("convert: internal fault: %v", e)
+		return fmt.Errorf("convert: internal fault: %w", e)
 	case error:
 		return fmt.Errorf("convert: engine: %w", firstLine(e))
 	default:

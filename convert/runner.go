@@ -60,7 +60,7 @@ func (r *Runner) Run(ctx context.Context, inputs map[string]*onnx.Tensor) (map[s
 	if err != nil {
 		return nil, err
 	}
-	feed, own, err := r.feed(p, inputs)
+	feed, own, err := r.feed(inputs)
 	defer free(own...)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (r *Runner) program(inputs map[string]*onnx.Tensor) (*program, error) {
 }
 
 // feed gathers the inputs of a program; own are those that the caller frees.
-func (r *Runner) feed(p *program, inputs map[string]*onnx.Tensor) (feed map[string]*tensors.Tensor, own []*tensors.Tensor, err error) {
+func (r *Runner) feed(inputs map[string]*onnx.Tensor) (feed map[string]*tensors.Tensor, own []*tensors.Tensor, err error) {
 	feed = map[string]*tensors.Tensor{}
 	for _, info := range r.graph.Inputs() {
 		t, err := upload(inputs[info.Name], r.float)

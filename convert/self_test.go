@@ -16,7 +16,7 @@ import (
 // TestSelfCheck examines models without a truth: parity with onnxruntime, derivatives on the training engine
 // against central differences, write-back of untouched weights.
 func TestSelfCheck(t *testing.T) {
-	b := backend(t, "cpu")
+	b := backend(t)
 	list, err := filepath.Glob(filepath.Join(shared.Dir(t, "models"), "*", "model.onnx"))
 	if err != nil {
 		t.Fatal(err)

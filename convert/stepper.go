@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -208,14 +209,16 @@ func (s *stepper) program(k kind, batch map[string]*onnx.Tensor) (*program, erro
 	sort.Strings(names)
 	key := string(k)
 	var infos []onnx.ValueInfo
+	var keySb211 strings.Builder
 	for _, name := range names {
 		t := batch[name]
 		if t == nil {
 			return nil, fmt.Errorf("convert: batch: %q is nil", name)
 		}
-		key += fmt.Sprint(";", name, t.DType(), t.Shape())
+		keySb211.WriteString(fmt.Sprint(";", name, t.DType(), t.Shape()))
 		infos = append(infos, onnx.ValueInfo{Name: name, DType: t.DType()})
 	}
+	key += keySb211.String()
 	if p := s.programs[key]; p != nil {
 		return p, nil
 	}

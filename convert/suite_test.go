@@ -52,7 +52,7 @@ func suite(t *testing.T) map[string]map[string][]byte {
 	r := tar.NewReader(z)
 	for {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return cases
 		}
 		if err != nil {
@@ -111,7 +111,7 @@ func outcome(b *convert.Backend, files map[string][]byte, bind bool) error {
 			return err
 		}
 		if err := same(got[info.Name], want); err != nil {
-			return fmt.Errorf("%w: output %d: %v", errWrong, i, err)
+			return fmt.Errorf("%w: output %d: %w", errWrong, i, err)
 		}
 	}
 	return nil
@@ -183,7 +183,7 @@ func TestSuite(t *testing.T) {
 	if os.Getenv("NITRAIN_ACCEPTANCE") == "" {
 		t.Skip("the ONNX backend tests run with NITRAIN_ACCEPTANCE=1")
 	}
-	b := backend(t, "cpu")
+	b := backend(t)
 	cases := suite(t)
 	pass, refused, total := map[string]int{}, map[string]int{}, map[string]int{}
 	reasons := map[string]int{}

@@ -84,8 +84,10 @@ func TestTLS(t *testing.T) {
 }
 
 func TestPlainHTTPOnlyHere(t *testing.T) {
-	for host, want := range map[string]bool{"localhost": true, "localhost:5000": true, "127.0.0.1:1": true, "127.8.9.1": true, "[::1]:5000": true,
-		"example.org": false, "10.0.0.1:5000": false, "localhost.example.org": false, "[::2]:5000": false} {
+	for host, want := range map[string]bool{
+		"localhost": true, "localhost:5000": true, "127.0.0.1:1": true, "127.8.9.1": true, "[::1]:5000": true,
+		"example.org": false, "10.0.0.1:5000": false, "localhost.example.org": false, "[::2]:5000": false,
+	} {
 		if got := loopback(host); got != want {
 			t.Errorf("%s: want %v, got %v", host, want, got)
 		}

@@ -26,8 +26,10 @@ type Card struct {
 
 // makeCard gathers the card of a model that is being packed.
 func (c *contents) makeCard(name Ref, src Source) Card {
-	card := Card{Name: name.Local().String(), Ref: name.String(), Description: src.Description, Licence: src.Licence,
-		Model: c.config.Model, Spec: c.spec, Run: c.run, Evaluation: c.evaluation}
+	card := Card{
+		Name: name.Local().String(), Ref: name.String(), Description: src.Description, Licence: src.Licence,
+		Model: c.config.Model, Spec: c.spec, Run: c.run, Evaluation: c.evaluation,
+	}
 	if card.Licence == "" && c.config.Provenance != nil {
 		card.Licence = c.config.Provenance.Licence
 	}
@@ -94,8 +96,10 @@ func (c Card) licence(b *bytes.Buffer) {
 
 // knownLicences lists the licences of models that Hugging Face knows by these identifiers.
 func knownLicences() []string {
-	return []string{"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0",
-		"cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "openrail", "unlicense"}
+	return []string{
+		"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0",
+		"cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "openrail", "unlicense",
+	}
 }
 
 func (c Card) pipeline() string {
@@ -291,8 +295,13 @@ func (s Scores) list(suffix string) []score {
 		kind, name string
 		value      *float64
 	}{
-		{"dice", "Dice", s.Dice}, {"iou", "IoU", s.IoU}, {"precision", "Precision", s.Precision}, {"recall", "Sensitivity", s.Sensitivity},
-		{"hd95", "HD95 (mm)", s.HD95}, {"assd", "ASSD (mm)", s.ASSD}, {"accuracy", "Accuracy", s.Accuracy},
+		{"dice", "Dice", s.Dice},
+		{"iou", "IoU", s.IoU},
+		{"precision", "Precision", s.Precision},
+		{"recall", "Sensitivity", s.Sensitivity},
+		{"hd95", "HD95 (mm)", s.HD95},
+		{"assd", "ASSD (mm)", s.ASSD},
+		{"accuracy", "Accuracy", s.Accuracy},
 	} {
 		if x.value != nil {
 			out = append(out, score{x.kind, x.name + suffix, *x.value})

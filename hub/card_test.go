@@ -103,8 +103,10 @@ func cardOf(t *testing.T, change func(*Spec)) Card {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Card{Name: "brain/unet:v1", Ref: "oci://h/brain/unet:v1", Licence: "Apache-2.0", Spec: s, Run: run, Evaluation: e,
-		Model: ModelFacts{File: "model.onnx", SHA256: "ab", Opset: 17, Inputs: []Port{{"x", "float32", []string{"1", "?"}}}}}
+	return Card{
+		Name: "brain/unet:v1", Ref: "oci://h/brain/unet:v1", Licence: "Apache-2.0", Spec: s, Run: run, Evaluation: e,
+		Model: ModelFacts{File: "model.onnx", SHA256: "ab", Opset: 17, Inputs: []Port{{"x", "float32", []string{"1", "?"}}}},
+	}
 }
 
 func TestCard(t *testing.T) {
@@ -119,8 +121,10 @@ func TestCard(t *testing.T) {
 	if err != nil || !strings.Contains(string(raw), `{"name":"Dice","type":"dice","value":0.91}`) {
 		t.Errorf("want the scores in the model index, got %s, %v", raw, err)
 	}
-	for _, want := range []string{"## Model Details", "## Uses", "## Bias, Risks, and Limitations", "## How to Get Started with the Model", "## Training Details",
-		"## Evaluation", "## Model Examination", "## Technical Specifications", "`aaaa1111`", "`dddd2222`", "only 41 cases", "| 1 spleen \\| ", "| lr | 0.001 |", "not a medical device"} {
+	for _, want := range []string{
+		"## Model Details", "## Uses", "## Bias, Risks, and Limitations", "## How to Get Started with the Model", "## Training Details",
+		"## Evaluation", "## Model Examination", "## Technical Specifications", "`aaaa1111`", "`dddd2222`", "only 41 cases", "| 1 spleen \\| ", "| lr | 0.001 |", "not a medical device",
+	} {
 		if !strings.Contains(strings.ToLower(string(card)), strings.ToLower(want)) {
 			t.Errorf("want %q in the card:\n%s", want, card)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -30,16 +31,14 @@ func (h *Hub) Checkout(ctx context.Context, r Ref, dir string, only ...Role) ([]
 	}
 	defer root.Close()
 	wanted := func(role Role) bool {
-		for _, o := range only {
-			if role == o {
-				return true
-			}
+		if slices.Contains(only, role) {
+			return true
 		}
 		return len(only) == 0
 	}
 	var out []string
-	for i := len(m.files) - 1; i >= 0; i-- { // the model is the first of the list
-		f := m.files[i]
+	for i, f := range slices.Backward(m.files) { // the model is the first of the list
+
 		if !wanted(f.Role) {
 			continue
 		}

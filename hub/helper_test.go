@@ -31,8 +31,10 @@ func writeModel(t testing.TB, size int, seed byte) string {
 	value := func(name string) onnx.ValueInfo {
 		return onnx.ValueInfo{Name: name, DType: onnx.Float32, Shape: []int{-1, 1}, Dims: []string{"batch", ""}}
 	}
-	for _, err := range []error{m.AddInitializer("w", w), m.AddInput(value("x")),
-		m.InsertNode(0, &onnx.Node{Name: "n", OpType: "Identity", Inputs: []string{"x"}, Outputs: []string{"y"}}), m.AddOutput(value("y"))} {
+	for _, err := range []error{
+		m.AddInitializer("w", w), m.AddInput(value("x")),
+		m.InsertNode(0, &onnx.Node{Name: "n", OpType: "Identity", Inputs: []string{"x"}, Outputs: []string{"y"}}), m.AddOutput(value("y")),
+	} {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,7 @@ package hub
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // git's digest of small files
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -116,7 +116,8 @@ func (f *huggingFace) blob(ctx context.Context, name string, e entry) error {
 	}
 	defer release()
 	place := filepath.Join(f.folder(), "blobs", e.etag)
-	t := transfer{name: name, part: place + ".incomplete", size: e.size, want: e.etag, hash: e.hash(),
+	t := transfer{
+		name: name, part: place + ".incomplete", size: e.size, want: e.etag, hash: e.hash(),
 		open: func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
 			resp, err := get(ctx, f.do, f.address(name), offset, nil)
 			if err != nil {
@@ -124,7 +125,8 @@ func (f *huggingFace) blob(ctx context.Context, name string, e entry) error {
 			}
 			return ranged(resp, offset)
 		},
-		told: func(n int64) { f.h.o.Progress(Progress{"pull", name, n, e.size}) }}
+		told: func(n int64) { f.h.o.Progress(Progress{"pull", name, n, e.size}) },
+	}
 	if err := e.check(ctx, place); err == nil {
 		return nil
 	}
@@ -140,7 +142,7 @@ func (e entry) hash() func() hash.Hash {
 		return sha256.New
 	}
 	return func() hash.Hash {
-		h := sha1.New() //nolint:gosec // what git uses
+		h := sha1.New()
 		fmt.Fprintf(h, "blob %d\x00", e.size)
 		return h
 	}

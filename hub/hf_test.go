@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,7 +89,7 @@ func (f *fakeHub) resolve(w http.ResponseWriter, r *http.Request, name string) {
 	if f.lfs[name] {
 		sum := sha256.Sum256(raw)
 		w.Header().Set("X-Linked-Etag", `"`+hex.EncodeToString(sum[:])+`"`)
-		w.Header().Set("X-Linked-Size", fmt.Sprint(len(raw)))
+		w.Header().Set("X-Linked-Size", strconv.Itoa(len(raw)))
 		w.Header().Set("ETag", `"of-the-redirect"`)
 		w.Header().Set("Location", f.store+"/"+name)
 		w.WriteHeader(http.StatusFound)
@@ -122,7 +123,7 @@ func (f *fakeHub) send(w http.ResponseWriter, r *http.Request, name string) {
 		f.ranges.Store(r.Header.Get("Range"), true)
 	}
 	if n := f.cutAt.Swap(0); n > 0 && r.Method == http.MethodGet && len(raw) > int(n) {
-		w.Header().Set("Content-Length", fmt.Sprint(len(raw)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(raw)))
 		_, _ = w.Write(raw[:n])
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)

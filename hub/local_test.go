@@ -146,8 +146,7 @@ func TestNamesAreNotTakenAway(t *testing.T) {
 	push(t, h, writeModel(t, 2048, 2), "unet:v1")
 	from := Ref{Scheme: File, Path: other.dir, Name: "unet", Tag: "v1"}
 	_, err := h.Pull(context.Background(), from, Ref{})
-	var taken *TakenError
-	if !errors.As(err, &taken) {
+	if _, ok := errors.AsType[*TakenError](err); !ok {
 		t.Fatalf("want a TakenError, got %v", err)
 	}
 	if _, err := h.Pull(context.Background(), from, ref(t, "theirs:v1")); err != nil {

@@ -80,7 +80,7 @@ type FileEntry struct {
 
 // ErrNotModel is wrapped by the error for an artifact that is not one of nitrain's models, or one that
 // contradicts itself.
-var ErrNotModel = errors.New("not a nitrain model") //nolint:gochecknoglobals // a sentinel
+var ErrNotModel = errors.New("not a nitrain model")
 
 // manifest is a manifest whose parts have been checked against each other.
 type manifest struct {

@@ -15,8 +15,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nitrain/nitrain/onnx"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/nitrain/nitrain/onnx"
 )
 
 // Source is what is pushed.

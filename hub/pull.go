@@ -113,8 +113,10 @@ func (h *Hub) fetch(ctx context.Context, d ocispec.Descriptor, name string, open
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &damaged) {
 		return 0, err
 	}
-	t := transfer{name: name, part: h.partial(d.Digest), size: d.Size, want: d.Digest.Encoded(), hash: sha256.New, open: open,
-		told: func(n int64) { h.o.Progress(Progress{"pull", name, n, d.Size}) }}
+	t := transfer{
+		name: name, part: h.partial(d.Digest), size: d.Size, want: d.Digest.Encoded(), hash: sha256.New, open: open,
+		told: func(n int64) { h.o.Progress(Progress{"pull", name, n, d.Size}) },
+	}
 	if err := t.run(ctx); err != nil {
 		return 0, err
 	}

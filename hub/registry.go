@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,7 +29,7 @@ import (
 // The environment's user and password for registries; they come before docker's file.
 const (
 	userVariable     = "NITRAIN_REGISTRY_USER"
-	passwordVariable = "NITRAIN_REGISTRY_PASSWORD" //nolint:gosec // the name of a variable
+	passwordVariable = "NITRAIN_REGISTRY_PASSWORD"
 )
 
 // registry is one repository of a registry.
@@ -245,9 +246,7 @@ func get(ctx context.Context, do func(*http.Request) (*http.Response, error), ad
 	if err != nil {
 		return nil, permanentError{err}
 	}
-	for key, values := range header {
-		req.Header[key] = values
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Accept-Encoding", "identity")
 	if offset > 0 {
 		req.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -296,8 +297,11 @@ func TestDistribution(t *testing.T) {
 	if bin == "" {
 		dir := t.TempDir()
 		bin = filepath.Join(dir, "registry")
-		for _, args := range [][]string{{"mod", "init", "distribution"}, {"get", "-tool", "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"},
-			{"build", "-o", bin, "github.com/distribution/distribution/v3/cmd/registry"}} {
+		for _, args := range [][]string{
+			{"mod", "init", "distribution"},
+			{"get", "-tool", "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"},
+			{"build", "-o", bin, "github.com/distribution/distribution/v3/cmd/registry"},
+		} {
 			cmd := exec.Command("go", args...)
 			cmd.Dir = dir
 			if out, err := cmd.CombinedOutput(); err != nil {
@@ -359,9 +363,7 @@ func (f *flipping) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if filepath.Base(r.URL.Path) == f.digest && int64(len(raw)) > f.at {
 		raw[f.at] ^= 4
 	}
-	for k, v := range resp.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(raw)
 }

@@ -220,8 +220,10 @@ func (m *Model) document(role Role, raw []byte) (err error) {
 
 // Card returns the card that these facts give.
 func (m *Model) Card() Card {
-	c := Card{Name: m.Name, Ref: m.Name, Description: m.Annotations[ocispec.AnnotationDescription],
-		Licence: m.Annotations[ocispec.AnnotationLicenses], Model: m.Facts, Spec: m.Spec, Run: m.Run, Evaluation: m.Evaluation}
+	c := Card{
+		Name: m.Name, Ref: m.Name, Description: m.Annotations[ocispec.AnnotationDescription],
+		Licence: m.Annotations[ocispec.AnnotationLicenses], Model: m.Facts, Spec: m.Spec, Run: m.Run, Evaluation: m.Evaluation,
+	}
 	if m.From != "" {
 		c.Ref = m.From
 	}

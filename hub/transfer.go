@@ -115,8 +115,7 @@ func (t *transfer) attemptAll(ctx context.Context, f *os.File, sum hash.Hash, ha
 		if err == nil {
 			continue
 		}
-		var permanent permanentError
-		if errors.As(err, &permanent) {
+		if permanent, ok := errors.AsType[permanentError](err); ok {
 			return have, permanent.error
 		}
 		if ctx.Err() != nil {

@@ -77,8 +77,10 @@ func TestTransfer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sum := sha256.Sum256(good)
-			tr := transfer{name: "f", part: filepath.Join(t.TempDir(), "f.part"), size: int64(len(good)), want: hex.EncodeToString(sum[:]),
-				hash: sha256.New, open: c.server.open, wait: time.Millisecond}
+			tr := transfer{
+				name: "f", part: filepath.Join(t.TempDir(), "f.part"), size: int64(len(good)), want: hex.EncodeToString(sum[:]),
+				hash: sha256.New, open: c.server.open, wait: time.Millisecond,
+			}
 			if c.part != nil {
 				if err := os.WriteFile(tr.part, c.part, 0o644); err != nil {
 					t.Fatal(err)

@@ -24,7 +24,7 @@ import (
 const chunk = 8 << 20
 
 // errNoSession says that the registry does not know the upload any more.
-var errNoSession = errors.New("the registry has given up the upload") //nolint:gochecknoglobals // a sentinel
+var errNoSession = errors.New("the registry has given up the upload")
 
 // upload is one blob on its way to a registry, in the chunks of the OCI distribution specification. After a
 // cut the registry is asked how much it has.
@@ -69,9 +69,11 @@ func (h *Hub) push(ctx context.Context, g *registry, desc ocispec.Descriptor, na
 	}
 	defer release()
 	key := digest.FromString(g.base + desc.Digest.String()).Encoded()[:16]
-	u := &upload{g: g, file: f, desc: desc, name: name,
+	u := &upload{
+		g: g, file: f, desc: desc, name: name,
 		session: filepath.Join(h.ingest(), desc.Digest.Encoded()[:16]+"-"+key+sessionEnd),
-		told:    func(n int64) { h.o.Progress(Progress{"push", name, n, desc.Size}) }}
+		told:    func(n int64) { h.o.Progress(Progress{"push", name, n, desc.Size}) },
+	}
 	ctx = auth.AppendRepositoryScope(ctx, g.repo.Reference, auth.ActionPull, auth.ActionPush)
 	if desc.Size <= chunk {
 		return g.wrap(u.whole(ctx))
