@@ -12,7 +12,7 @@ import (
 // voxel (Zeiler and Fergus 2013; boxes are laid as captum's Occlusion does).
 type Occlusion struct {
 	Window   [3]int  // voxels of the prepared image; 0: an eighth of the axis, at least 1
-	Stride   [3]int  // 0: half a window, at least 1
+	Stride   [3]int  // 0: the window, so that every voxel is covered once
 	Baseline float32 // what a covered voxel shows
 }
 
@@ -65,7 +65,7 @@ func (m Occlusion) boxes(size [3]int) ([]patch.Box, error) {
 		}
 		m.Window[a] = min(m.Window[a], size[a])
 		if m.Stride[a] == 0 {
-			m.Stride[a] = max(m.Window[a]/2, 1)
+			m.Stride[a] = m.Window[a]
 		}
 		if m.Stride[a] > m.Window[a] {
 			return nil, fmt.Errorf("want strides of at most the window %v, got %v", m.Window, m.Stride)

@@ -18,7 +18,9 @@ type SanityStep struct {
 	Layer      string `json:"layer"`  // down to which weights are random
 	Layers     int    `json:"layers"` // how many layers that are
 	Parameters int    `json:"parameters"`
-	// Rank is the rank correlation of the absolute maps, SSIM their structural similarity: 1 is the same map.
+	// Rank is the rank correlation of the absolute maps over the voxels where either is not 0; SSIM their structural
+	// similarity over the box around those voxels, each map scaled so that 1 % of them are above 1 and cut there. 1 is the
+	// same map.
 	Rank float64 `json:"rank"`
 	SSIM float64 `json:"ssim"`
 }
@@ -40,7 +42,6 @@ func (p *Problem) Sanity(ctx context.Context, m Method, was *Explanation, levels
 	if err != nil {
 		return nil, err
 	}
-	reference := magnitude(was.Prepared)
 	var steps []SanityStep
 	last := 0
 	for i := range levels {
@@ -56,8 +57,7 @@ func (p *Problem) Sanity(ctx context.Context, m Method, was *Explanation, levels
 		if err != nil {
 			return nil, err
 		}
-		got := magnitude(step.attribution.Image)
-		step.Rank, step.SSIM = RankCorrelation(reference.Data, got.Data), SSIM(reference, got)
+		step.Rank, step.SSIM = likeness(was.Prepared, step.attribution.Image)
 		steps = append(steps, step.SanityStep)
 	}
 	return steps, nil

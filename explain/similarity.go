@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/imageio/patch"
 )
 
 // RankCorrelation is Spearman's: the correlation of the ranks, equal values sharing theirs. It is 0 where one side is
@@ -123,19 +124,54 @@ func boxMeans(v []float64, size, win [3]int) []float64 {
 	return v
 }
 
-// magnitude returns the absolute attribution, channels added up, scaled to 0..1.
-func magnitude(im *imageio.Image) *imageio.Image {
-	flat := Flat(im)
-	out := imageio.New(im.Grid, 1, imageio.Intensity)
-	top := float32(0)
-	for i, v := range flat.Data {
-		out.Data[i] = max(v, -v)
-		top = max(top, out.Data[i])
-	}
-	if top > 0 {
-		for i := range out.Data {
-			out.Data[i] /= top
+// likeness compares two attributions where either of them is not 0, see SanityStep: what both leave out, like the part of
+// a volume that no window with a target sees, would make any two maps alike.
+func likeness(a, b *imageio.Image) (rank, ssim float64) {
+	size := a.Grid.Size
+	x, y := absolute(a), absolute(b)
+	box := patch.Box{Start: size}
+	var end [3]int
+	var p, q []float32
+	for i := range x {
+		if x[i] == 0 && y[i] == 0 {
+			continue
+		}
+		p, q = append(p, x[i]), append(q, y[i])
+		for k, v := range [3]int{i % size[0], i / size[0] % size[1], i / size[0] / size[1]} {
+			box.Start[k], end[k] = min(box.Start[k], v), max(end[k], v+1)
 		}
 	}
+	if len(p) == 0 {
+		return 1, 1
+	}
+	for k := range 3 {
+		box.Size[k] = end[k] - box.Start[k]
+	}
+	return RankCorrelation(p, q), SSIM(scaled(x, p, a.Grid, box), scaled(y, q, a.Grid, box))
+}
+
+// absolute returns the absolute attribution, channels added up.
+func absolute(im *imageio.Image) []float32 {
+	out := make([]float32, im.Grid.Len())
+	for i, v := range Flat(im).Data {
+		out[i] = max(v, -v)
+	}
+	return out
+}
+
+// scaled cuts a box out and divides by the value that 1 % of the support is above.
+func scaled(v, support []float32, grid imageio.Grid, box patch.Box) *imageio.Image {
+	order := slices.Clone(support)
+	slices.Sort(order)
+	top := order[len(order)*99/100]
+	if top == 0 {
+		top = order[len(order)-1]
+	}
+	out := imageio.New(imageio.Grid{Size: box.Size, Affine: grid.Affine}, 1, imageio.Intensity)
+	eachInside(box, grid.Size, func(in, at int) {
+		if top > 0 {
+			out.Data[in] = min(v[at]/top, 1)
+		}
+	})
 	return out
 }

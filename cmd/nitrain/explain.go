@@ -73,7 +73,7 @@ region:ATLAS:VALUE; the last two may end in @LABEL. Without one: the class that 
 	flags.StringVar(&f.layer, "layer", "", "`NAME` of a value, node or module for gradcam (default: the last feature map before the head)")
 	flags.BoolVar(&f.signed, "signed", false, "keep negative values of gradcam")
 	flags.StringVar(&f.window, "window", "", "voxels `X,Y,Z` of the prepared image that occlusion covers (default: an eighth)")
-	flags.StringVar(&f.stride, "stride", "", "voxels `X,Y,Z` between occlusions (default: half the window)")
+	flags.StringVar(&f.stride, "stride", "", "voxels `X,Y,Z` between occlusions (default: the window)")
 	flags.StringVar(&f.atlas, "atlas", "", "label image for the table, with names: `ATLAS[:LABELS.tsv]` (default: what the model segments)")
 	flags.StringVar(&f.regions, "regions", "", "table of regions to write, a CSV `FILE`")
 	flags.BoolVar(&f.sanity, "sanity", false, "explain again with random weights and say how alike the maps are")
