@@ -107,7 +107,6 @@ func fileDigest(path string) (string, error) {
 // session opens a gradient model from the cache, or makes it. One that cannot be kept is used all the same.
 func (g *gradients) session(name string, method convert.GradientMethod, o convert.GradientOptions) (*ort.Session, error) {
 	options := g.owner.options.Options
-	options.Untrusted = false // made here
 	for _, dir := range g.folders() {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err == nil {
@@ -120,6 +119,7 @@ func (g *gradients) session(name string, method convert.GradientMethod, o conver
 	if err != nil {
 		return nil, err
 	}
+	options.Untrusted = false // made here
 	for _, dir := range g.folders() {
 		path := filepath.Join(dir, name)
 		if os.MkdirAll(dir, 0o755) == nil && onnx.WriteFile(path, m) == nil {
