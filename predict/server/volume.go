@@ -75,44 +75,48 @@ func (h *Handler) volumeRoutes(add func(string, scope, work)) {
 }
 
 // upload reads a request of the volume API. The caller must release the model and remove the folder.
-func (h *Handler) upload(x *exchange, r *http.Request) (v *volumeRequest, m *served, c *caseFolder, err error) {
+func (h *Handler) upload(x *exchange, r *http.Request) (*volumeRequest, *served, *caseFolder, error) {
 	if err := h.notReady(); err != nil {
 		return nil, nil, nil, err
 	}
-	c, err = h.work.newCase()
+	c, err := h.work.newCase()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	defer func() {
-		if err != nil {
-			c.remove()
-		}
-	}()
-	query := r.URL.Query()
-	body, _, err := h.openBody(x, r)
+	v, m, err := h.uploadTo(c, x, r)
 	if err != nil {
-		return nil, nil, nil, err
-	}
-	scans, err := c.receive(body, r.Header.Get("Content-Type"), query)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	v, err = readVolumeRequest(query, scans)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if err := h.measure(v); err != nil {
-		return nil, nil, nil, err
-	}
-	m, err = h.chooseModel(x, query.Get("model"))
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if err := h.fits(v, m); err != nil {
-		h.release(m)
+		c.remove()
 		return nil, nil, nil, err
 	}
 	return v, m, c, nil
+}
+
+func (h *Handler) uploadTo(c *caseFolder, x *exchange, r *http.Request) (*volumeRequest, *served, error) {
+	query := r.URL.Query()
+	body, _, err := h.openBody(x, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	scans, err := c.receive(body, r.Header.Get("Content-Type"), query)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := readVolumeRequest(query, scans)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := h.measure(v); err != nil {
+		return nil, nil, err
+	}
+	m, err := h.chooseModel(x, query.Get("model"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := h.fits(v, m); err != nil {
+		h.release(m)
+		return nil, nil, err
+	}
+	return v, m, nil
 }
 
 // receive stores the scans of a body: the body itself, or the files of a multipart form, whose other fields join

@@ -1,0 +1,116 @@
+package server_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nitrain/nitrain/onnx/ort"
+	"github.com/nitrain/nitrain/predict/server"
+)
+
+// TestManyClients has 50 clients ask for inferences at once, each sure of its answer to the last bit: for a minute
+// with NITRAIN_ACCEPTANCE=1, else for 3 seconds. Memory must not grow in the second half.
+func TestManyClients(t *testing.T) {
+	const clients = 50
+	length := 3 * time.Second
+	if os.Getenv("NITRAIN_ACCEPTANCE") != "" {
+		length = time.Minute
+	}
+	path := realModel(t)
+	models, err := server.NewRepository(server.OpenWith(ort.Options{Threads: 1}), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := models.LoadAll(); err != nil {
+		t.Fatal(err)
+	}
+	defer models.Close()
+	h, _ := serve(t, server.Options{Models: models}, nil)
+	at, _ := start(t, h, server.Listen{HTTP: "127.0.0.1:0", Metrics: "127.0.0.1:0"})
+	type question struct {
+		body, want []byte
+		head       int
+	}
+	var questions []question
+	for seed := range 4 {
+		in, out := direct(t, path, ort.Options{Threads: 1}, []int{1, 1, 16, 16, 16}, uint64(seed))
+		raw, _ := in.Bytes()
+		want, _ := out.Bytes()
+		text := fmt.Sprintf(`{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,16,16,16],"parameters":{"binary_data_size":%d}}],"parameters":{"binary_data_output":true}}`, len(raw))
+		questions = append(questions, question{append([]byte(text), raw...), want, len(text)})
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	defer client.CloseIdleConnections()
+	var asked, wrong atomic.Int64
+	var say sync.Once
+	end := time.Now().Add(length)
+	ask := func(q question) error {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at.HTTP+"/v2/models/unet3d_a/infer", bytes.NewReader(q.body))
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Inference-Header-Content-Length", strconv.Itoa(q.head))
+		resp, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		if err == nil && (resp.StatusCode != 200 || !bytes.HasSuffix(got, q.want)) {
+			err = fmt.Errorf("status %d, %d bytes: %.200q", resp.StatusCode, len(got), got[:min(len(got), 200)])
+		}
+		return err
+	}
+	var work sync.WaitGroup
+	for i := range clients {
+		work.Go(func() {
+			for k := i; time.Now().Before(end); k++ {
+				asked.Add(1)
+				if err := ask(questions[k%len(questions)]); err != nil {
+					wrong.Add(1)
+					say.Do(func() { t.Error(err) })
+				}
+			}
+		})
+	}
+	var memory []float64
+	for time.Now().Before(end) {
+		time.Sleep(length / 20)
+		runtime.GC()
+		memory = append(memory, resident(t, at.Metrics)/(1<<20))
+	}
+	work.Wait()
+	half := len(memory) / 2
+	early, late := slices.Max(memory[half/2:half]), slices.Max(memory[half:])
+	t.Logf("%d clients, %v: %d answers, %d wrong; resident memory %.0f MiB at half, %.0f MiB at the end", clients, length, asked.Load(), wrong.Load(), early, late)
+	if late > 1.1*early+32 {
+		t.Errorf("memory grows: %.0f", memory)
+	}
+}
+
+// resident reads the process's memory from the metrics.
+func resident(t *testing.T, url string) float64 {
+	_, _, text := call(t, http.MethodGet, url, nil)
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "process_resident_memory_bytes "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+			if err != nil {
+				t.Error(err)
+			}
+			return n
+		}
+	}
+	t.Error("no memory in the metrics")
+	return 0
+}
