@@ -232,8 +232,10 @@ func TestJob(t *testing.T) {
 		t.Errorf("an early result: %d %s", status, body)
 	}
 	privateFiles(t, folder)
-	go func() { // the windows of 30 x 9 x 7 voxels
+	go func() { // the windows of 30 x 9 x 7 voxels, slowly, when somebody looks
+		time.Sleep(50 * time.Millisecond)
 		for range 64 {
+			time.Sleep(2 * time.Millisecond)
 			select {
 			case step <- struct{}{}:
 			case <-t.Context().Done():
