@@ -23,6 +23,7 @@ import (
 type serveFlags struct {
 	listen     server.Listen
 	tokens     string
+	spec       string
 	maxRequest string
 	maxVoxels  int64
 	running    int
@@ -54,6 +55,7 @@ the HTTP address. It listens on this machine alone; an address that others can r
 	flags.StringVar(&f.listen.GRPC, "grpc", "127.0.0.1:8001", "`ADDRESS` of gRPC; empty: none")
 	flags.StringVar(&f.listen.Metrics, "metrics", "127.0.0.1:8002", "`ADDRESS` of the figures for Prometheus; empty: none")
 	flags.StringVar(&f.tokens, "token-file", "", "`FILE` with a token a line (TOKEN, TOKEN predict or TOKEN admin), which requests must bring")
+	flags.StringVar(&f.spec, "spec", "", "`FILE` with the Spec of models that carry none")
 	flags.StringVar(&f.listen.Cert, "tls-cert", "", "certificate `FILE` (PEM): speak TLS")
 	flags.StringVar(&f.listen.Key, "tls-key", "", "the certificate's key `FILE` (PEM)")
 	flags.StringVar(&f.listen.ClientCA, "client-ca", "", "`FILE` (PEM) of who signs the clients' certificates, which they must then show")
@@ -73,6 +75,9 @@ func (a *app) runServe(ctx context.Context, f serveFlags, models []string) error
 	if err != nil {
 		return err
 	}
+	if err := f.listen.Check(o.Tokens); err != nil {
+		return err
+	}
 	provider, err := ort.ParseProvider(a.device)
 	if err != nil {
 		return usageError{err}
@@ -81,7 +86,10 @@ func (a *app) runServe(ctx context.Context, f serveFlags, models []string) error
 	explains := newExplainers(run)
 	defer explains.close()
 	o.Explain, o.Methods = explains, explainMethods()
-	open := server.OpenWith(run)
+	open, err := withSpec(server.OpenWith(run), f.spec)
+	if err != nil {
+		return err
+	}
 	if o.Models, err = server.NewRepository(open, models...); err != nil {
 		return err
 	}
@@ -97,7 +105,29 @@ func (a *app) runServe(ctx context.Context, f serveFlags, models []string) error
 	hurry, stop := secondSignal(ctx)
 	defer stop()
 	f.listen.Hurry = hurry
-	return handler.Serve(ctx, f.listen, func(at server.Addresses) { err = a.result(at, func(w io.Writer) { printAddresses(w, at) }) })
+	var printed error
+	err = handler.Serve(ctx, f.listen, func(at server.Addresses) {
+		printed = a.result(at, func(w io.Writer) { printAddresses(w, at) })
+	})
+	return errors.Join(err, printed)
+}
+
+// withSpec gives models that carry no Spec the one in a file.
+func withSpec(open server.OpenFunc, path string) (server.OpenFunc, error) {
+	if path == "" {
+		return open, nil
+	}
+	spec, err := readSpecFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return func(path string) (*server.Model, error) {
+		m, err := open(path)
+		if err == nil && m.Spec == nil {
+			m.Spec = &spec
+		}
+		return m, err
+	}, nil
 }
 
 // serveOptions turns flags into options.

@@ -64,8 +64,8 @@ func loopback(address string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// check refuses addresses that are open to others without protection.
-func (l Listen) check(tokens *Tokens) error {
+// Check refuses addresses that are open to others without protection, and half a TLS configuration. Serve does so too.
+func (l Listen) Check(tokens *Tokens) error {
 	if (l.Cert == "") != (l.Key == "") {
 		return errors.New("server: want a TLS certificate and its key, got one of them")
 	}
@@ -166,7 +166,7 @@ func (o *listeners) addresses() Addresses {
 // Addresses that other machines can reach want tokens or client certificates: without, the error is an
 // [*ExposedError]. On the loopback interface without tokens only the names of this machine are answered to.
 func (h *Handler) Serve(ctx context.Context, l Listen, started func(Addresses)) error {
-	if err := l.check(h.o.Tokens); err != nil {
+	if err := l.Check(h.o.Tokens); err != nil {
 		return err
 	}
 	sockets, err := l.open(ctx)
