@@ -16,6 +16,7 @@ import (
 	"github.com/nitrain/nitrain/imageio/transform"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/predict"
+	"github.com/nitrain/nitrain/predict/server"
 )
 
 // badDataError marks input data that a command cannot use.
@@ -48,8 +49,9 @@ func badData(err error) bool {
 func misused(err error) bool {
 	var usage usageError
 	var config *finetune.ConfigError
+	var exposed *server.ExposedError
 	var reference *hub.RefError
-	return errors.As(err, &usage) || errors.As(err, &config) || errors.As(err, &reference)
+	return errors.As(err, &usage) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference)
 }
 
 // outputs refuses files to write whose folder does not exist, before any work is done for them.

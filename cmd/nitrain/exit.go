@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-
-	"github.com/nitrain/nitrain/predict/server"
 )
 
 // The exit codes are part of the contract.
