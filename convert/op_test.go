@@ -32,11 +32,11 @@ type opCase struct {
 
 func (o opCase) String() string {
 	s := fmt.Sprintf("%s-%d %v", o.op, o.opset, o.shapes)
-	var sSb33 strings.Builder
+	var attrs strings.Builder
 	for _, a := range o.attrs {
-		sSb33.WriteString(fmt.Sprint(" ", a.Name, "=", a.Ints, a.I, a.F, a.S))
+		fmt.Fprint(&attrs, " ", a.Name, "=", a.Ints, a.I, a.F, a.S)
 	}
-	s += sSb33.String()
+	s += attrs.String()
 	return s
 }
 

@@ -209,16 +209,16 @@ func (s *stepper) program(k kind, batch map[string]*onnx.Tensor) (*program, erro
 	sort.Strings(names)
 	key := string(k)
 	var infos []onnx.ValueInfo
-	var keySb211 strings.Builder
+	var parts strings.Builder
 	for _, name := range names {
 		t := batch[name]
 		if t == nil {
 			return nil, fmt.Errorf("convert: batch: %q is nil", name)
 		}
-		keySb211.WriteString(fmt.Sprint(";", name, t.DType(), t.Shape()))
+		fmt.Fprint(&parts, ";", name, t.DType(), t.Shape())
 		infos = append(infos, onnx.ValueInfo{Name: name, DType: t.DType()})
 	}
-	key += keySb211.String()
+	key += parts.String()
 	if p := s.programs[key]; p != nil {
 		return p, nil
 	}
