@@ -14,8 +14,9 @@ build: ## build ./bin/nitrain
 setup: build ## fetch the native libraries for this machine into $NITRAIN_HOME (digest checked)
 	bin/nitrain setup
 
-demo: setup ## the whole loop on synthetic heads: import, fine-tune, export, predict, evaluate, look
+demo: setup ## the whole loop on synthetic heads: import, fine-tune, export, evaluate, predict, explain, serve, share
 	$(GO) build -trimpath -o bin/draw ./internal/phantom/draw
+	$(GO) build -trimpath -o bin/ask ./predict/server/internal/ask
 	$(GO) run ./internal/demo -o demo
 
 test: setup ## set up, vet and test, with and without cgo; says what was skipped and why

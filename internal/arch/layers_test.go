@@ -41,6 +41,7 @@ func allowed() map[string]string {
 		"explain":                         "imageio imageio/transform imageio/patch imageio/view onnx onnx/ort convert predict internal/native",
 		"predict/server/internal/pb":      "",
 		"predict/server/internal/oip":     "onnx predict/server/internal/pb",
+		"predict/server/internal/ask":     "imageio predict/server/internal/pb",
 		"predict/server/internal/metrics": "",
 		"predict/server": "imageio imageio/transform imageio/view onnx onnx/ort predict " +
 			"predict/server/internal/pb predict/server/internal/oip predict/server/internal/metrics",
@@ -61,7 +62,7 @@ func only() map[string]string {
 		"github.com/gomlx/":             "convert convert/internal/engine finetune",
 		"github.com/yalue/onnxruntime_": "onnx/ort",
 		"google.golang.org/protobuf":    "onnx onnx/internal/pb predict/server/internal/pb",
-		"google.golang.org/grpc":        "predict/server predict/server/internal/pb",
+		"google.golang.org/grpc":        "predict/server predict/server/internal/pb predict/server/internal/ask",
 		"github.com/klauspost/compress": "imageio/internal/volume",
 		"golang.org/x/image":            "imageio imageio/view",
 		"github.com/spf13/cobra":        "cmd/nitrain",

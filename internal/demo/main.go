@@ -1,6 +1,6 @@
 // Command demo runs the whole loop through the command line, as a user would type it: a model trained on
-// one contrast is imported, fine-tuned on a few synthetic heads of another, exported, and judged on heads
-// that nothing else has seen.
+// one contrast is imported, fine-tuned on a few synthetic heads of another, exported, judged on heads that
+// nothing else has seen, explained, served and shared.
 //
 // It ends with the line "demo: dice BEFORE -> AFTER in SECONDS s, PICTURE".
 package main
@@ -13,11 +13,14 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -66,6 +69,18 @@ func demo(ctx context.Context, dir, model string) error {
 	picture := in("head" + testSeed + ".png")
 	s.run("bin/nitrain", "predict", in("tuned.onnx"), scan, "-o", in("seg.nii.gz"))
 	s.run("bin/nitrain", "view", scan, "--seg", in("seg.nii.gz"), "--labels", in("tuned.onnx"), "-o", picture)
+
+	s.say("Ask what made it call a lesion a lesion, region by region")
+	s.run("bin/nitrain", "explain", in("tuned.onnx"), scan, "--method", "saliency", "--target", "mask:4", "--regions", in("regions.csv"),
+		"--report", in("explain.html"), "-o", in("heat.nii.gz"), "--quiet")
+
+	s.say("Serve it, and call it over HTTP and gRPC")
+	s.serve(in("tuned.onnx"), "bin/ask", "-model", "tuned", "-scan", scan, "-seg", in("seg.nii.gz"))
+
+	s.say("Share it: a name in the local hub, with a model card")
+	s.write(in("scores.json"), after.raw)
+	s.run("bin/nitrain", "hub", "push", in("tuned.onnx"), "demo/unet3d:b", "--run", in("run"), "--evaluation", in("scores.json"), "--hub", in("hub"), "--quiet")
+	s.run("bin/nitrain", "hub", "verify", "--hub", in("hub"))
 	if s.err != nil {
 		return s.err
 	}
@@ -99,6 +114,52 @@ func (s *shell) run(name string, args ...string) {
 	}
 }
 
+// serve starts a server of the model on free ports, runs a client against it, and stops the server as
+// systems do, by SIGTERM.
+func (s *shell) serve(model, client string, args ...string) {
+	if s.err != nil {
+		return
+	}
+	ports, err := freePorts(3)
+	if err != nil {
+		s.err = err
+		return
+	}
+	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
+	serve := []string{"serve", model, "--http", at(0), "--grpc", at(1), "--metrics", at(2), "--drain-delay", "0s", "--quiet"}
+	fmt.Println("$ nitrain", strings.Join(serve, " "), "&")
+	cmd := exec.CommandContext(s.ctx, "bin/nitrain", serve...)
+	cmd.Stderr = os.Stderr
+	if s.err = cmd.Start(); s.err != nil {
+		return
+	}
+	s.run(client, append([]string{"-http", at(0), "-grpc", at(1)}, args...)...)
+	err = cmd.Process.Signal(syscall.SIGTERM)
+	if waited := cmd.Wait(); s.err == nil && errors.Join(err, waited) != nil {
+		s.err = fmt.Errorf("serve: %w", errors.Join(err, waited))
+	}
+}
+
+// freePorts returns ports of this machine on which nothing listens now.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // of a TCP listener
+	}
+	return ports, nil
+}
+
+func (s *shell) write(path string, raw []byte) {
+	if s.err == nil {
+		s.err = os.WriteFile(path, raw, 0o644)
+	}
+}
+
 // scores are what the demo reads from `nitrain evaluate --json`.
 type scores struct {
 	Labels []struct {
@@ -106,6 +167,7 @@ type scores struct {
 		Name  string
 		Dice  float64
 	}
+	raw []byte // the whole report
 }
 
 // mean is the mean over foreground labels; each label's Dice is a mean over the cases.
@@ -131,6 +193,7 @@ func (s *shell) evaluate(model, data string) scores {
 		s.err = fmt.Errorf("evaluate %s: %w", model, err)
 		return found
 	}
+	found.raw = out.Bytes()
 	if err := json.Unmarshal(out.Bytes(), &found); err != nil {
 		s.err = fmt.Errorf("evaluate %s: %w", model, err)
 	} else if len(found.Labels) == 0 {
