@@ -44,6 +44,11 @@ func (h *Handler) openBody(x *exchange, r *http.Request) (body io.Reader, length
 	return &capped{from: body, left: limit, limit: limit}, -1, nil
 }
 
+// bodyRead ends the time that a body may take: what follows is the server's own.
+func bodyRead(x *exchange) {
+	_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Time{})
+}
+
 // capped fails when more than the limit comes out of a decompressor.
 type capped struct {
 	from        io.Reader

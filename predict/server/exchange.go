@@ -60,6 +60,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w) // what an earlier request on this connection set; a recorder has none
+	_, _ = control.SetWriteDeadline(time.Time{}), control.SetReadDeadline(time.Time{})
 	_, pattern := h.mux.Handler(r)
 	defer func() {
 		if v := recover(); v != nil {

@@ -56,7 +56,7 @@ func (h *Handler) tap(ctx context.Context, info *tap.Info) (context.Context, err
 	if err := h.o.Tokens.check(header, grpcScopes(info.FullMethodName)); err != nil {
 		return nil, grpcError(err)
 	}
-	if h.gate.waiting.Load() >= h.gate.most {
+	if strings.HasSuffix(info.FullMethodName, "/ModelInfer") && h.gate.waiting.Load() >= h.gate.most {
 		return nil, status.Error(codes.ResourceExhausted, "too many requests wait already")
 	}
 	return ctx, nil

@@ -162,15 +162,15 @@ func (h *Handler) accept(x *exchange, v *volumeRequest, m *served, c *caseFolder
 		h.release(m)
 		return err
 	}
-	go h.work1(ctx, j, v, m)
+	go h.runJob(ctx, j, v, m)
 	view, _ := h.jobs.see(j)
 	x.Header().Set("Location", "/api/v1/jobs/"+view.ID)
 	x.reply(http.StatusAccepted, view)
 	return nil
 }
 
-// work1 runs one job to its end.
-func (h *Handler) work1(ctx context.Context, j *job, v *volumeRequest, m *served) {
+// runJob runs one job to its end.
+func (h *Handler) runJob(ctx context.Context, j *job, v *volumeRequest, m *served) {
 	defer h.jobs.work.Done()
 	defer j.cancel()
 	defer h.release(m)

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,11 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
 	"github.com/nitrain/nitrain/onnx/ort"
 	"github.com/nitrain/nitrain/predict/server"
+	"github.com/nitrain/nitrain/predict/server/internal/pb"
 )
 
-// TestManyClients has 50 clients ask for inferences at once, each sure of its answer to the last bit: for a minute
+// TestManyClients has 50 clients, half of them by gRPC, ask for inferences at once, each sure of its answer to the last bit: for a minute
 // with NITRAIN_ACCEPTANCE=1, else for 3 seconds. Memory must not grow in the second half.
 func TestManyClients(t *testing.T) {
 	const clients = 50
@@ -37,10 +42,10 @@ func TestManyClients(t *testing.T) {
 	}
 	defer models.Close()
 	h, _ := serve(t, server.Options{Models: models}, nil)
-	at, _ := start(t, h, server.Listen{HTTP: "127.0.0.1:0", Metrics: "127.0.0.1:0"})
+	at, _ := start(t, h, server.Listen{HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0"})
 	type question struct {
-		body, want []byte
-		head       int
+		body, raw, want []byte
+		head            int
 	}
 	var questions []question
 	for seed := range 4 {
@@ -48,7 +53,7 @@ func TestManyClients(t *testing.T) {
 		raw, _ := in.Bytes()
 		want, _ := out.Bytes()
 		text := fmt.Sprintf(`{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,16,16,16],"parameters":{"binary_data_size":%d}}],"parameters":{"binary_data_output":true}}`, len(raw))
-		questions = append(questions, question{append([]byte(text), raw...), want, len(text)})
+		questions = append(questions, question{append([]byte(text), raw...), raw, want, len(text)})
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	defer client.CloseIdleConnections()
@@ -72,12 +77,30 @@ func TestManyClients(t *testing.T) {
 		}
 		return err
 	}
+	conn, err := grpc.NewClient(at.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	calls := pb.NewGRPCInferenceServiceClient(conn)
+	ring := func(q question) error {
+		r, err := calls.ModelInfer(t.Context(), &pb.ModelInferRequest{ModelName: "unet3d_a", RawInputContents: [][]byte{q.raw},
+			Inputs: []*pb.ModelInferRequest_InferInputTensor{{Name: "image", Datatype: "FP32", Shape: []int64{1, 1, 16, 16, 16}}}})
+		if err == nil && !bytes.Equal(r.RawOutputContents[0], q.want) {
+			err = errors.New("gRPC: another answer")
+		}
+		return err
+	}
 	var work sync.WaitGroup
 	for i := range clients {
 		work.Go(func() {
 			for k := i; time.Now().Before(end); k++ {
 				asked.Add(1)
-				if err := ask(questions[k%len(questions)]); err != nil {
+				how := ask
+				if i%2 == 1 {
+					how = ring
+				}
+				if err := how(questions[k%len(questions)]); err != nil {
 					wrong.Add(1)
 					say.Do(func() { t.Error(err) })
 				}

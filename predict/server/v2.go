@@ -179,6 +179,7 @@ func (h *Handler) inferBody(ctx context.Context, x *exchange, r *http.Request, m
 	if err != nil {
 		return nil, spent{}, err
 	}
+	bodyRead(x)
 	used := spent{input: time.Since(start)}
 	out, err := h.run(ctx, m, req, &used)
 	if err != nil {

@@ -34,6 +34,7 @@ func (h *Handler) viewerRoutes(add func(string, scope, work)) {
 	add("GET /{$}", scopeOpen, file("index.html", "text/html; charset=utf-8", fresh))
 	add("GET /static/viewer.js", scopeOpen, file("viewer.js", "text/javascript; charset=utf-8", fresh))
 	add("GET /static/viewer.css", scopeOpen, file("viewer.css", "text/css; charset=utf-8", fresh))
+	add("GET /openapi.json", scopeOpen, file("openapi.json", "application/json", fresh))
 	add("GET /static/icon.svg", scopeOpen, file("icon.svg", "image/svg+xml", fresh))
 	add("GET /static/niivue-0.69.0.js", scopeOpen, file("niivue-0.69.0.umd.js.gz", "text/javascript; charset=utf-8", forever))
 }

@@ -101,6 +101,7 @@ func (h *Handler) uploadTo(c *caseFolder, x *exchange, r *http.Request) (*volume
 	if err != nil {
 		return nil, nil, err
 	}
+	bodyRead(x)
 	v, err := readVolumeRequest(query, scans)
 	if err != nil {
 		return nil, nil, err
