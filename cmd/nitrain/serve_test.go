@@ -39,8 +39,10 @@ func TestServe(t *testing.T) {
 	var log bytes.Buffer
 	code := make(chan int, 1)
 	go func() {
-		args := []string{"serve", model, "--spec", "../../testdata/models/unet3d_a.json", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0",
-			"--metrics", "127.0.0.1:0", "--work", t.TempDir(), "--drain-delay", "10ms", "--json"}
+		args := []string{
+			"serve", model, "--spec", "../../testdata/models/unet3d_a.json", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0",
+			"--metrics", "127.0.0.1:0", "--work", t.TempDir(), "--drain-delay", "10ms", "--json",
+		}
 		code <- run(ctx, args, in, &log)
 		in.Close()
 	}()

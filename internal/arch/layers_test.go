@@ -44,7 +44,7 @@ func allowed() map[string]string {
 		"predict/server/internal/ask":     "imageio predict/server/internal/pb",
 		"predict/server/internal/metrics": "",
 		"predict/server": "imageio imageio/transform imageio/view onnx onnx/ort predict " +
-			"predict/server/internal/pb predict/server/internal/oip predict/server/internal/metrics",
+			"predict/server/internal/pb predict/server/internal/oip predict/server/internal/metrics internal/filelock",
 		"finetune/augment": "imageio imageio/transform",
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record",

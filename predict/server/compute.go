@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,8 +72,10 @@ func (h *Handler) compute(ctx context.Context, v *volumeRequest, m *served, c *c
 	res = &result{Model: m.name, Version: m.version, Digest: m.Digest, Tasks: v.tasks, Files: []string{}}
 	defer func() {
 		err = m.hide(err)
-		used := spent{queue: seconds(res.Timings.Queue), input: seconds(res.Timings.Read + res.Timings.Prepare),
-			compute: seconds(res.Timings.Compute + res.Timings.Explain), output: seconds(res.Timings.Write)}
+		used := spent{
+			queue: seconds(res.Timings.Queue), input: seconds(res.Timings.Read + res.Timings.Prepare),
+			compute: seconds(res.Timings.Compute + res.Timings.Explain), output: seconds(res.Timings.Write),
+		}
 		h.count(m, used, 1, time.Since(start), err)
 	}()
 	leave, _, err := h.gate.enter(ctx)
@@ -204,7 +207,7 @@ func (c *caseFolder) send(x *exchange, r *http.Request, name string) error {
 	x.Header().Set("Content-Type", "application/gzip")
 	x.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	if r.Method == http.MethodPost {
-		x.Header().Set("Content-Length", fmt.Sprint(info.Size()))
+		x.Header().Set("Content-Length", strconv.FormatInt(info.Size(), 10))
 		x.WriteHeader(http.StatusOK)
 		_, _ = f.WriteTo(x) // a client that went away
 		return nil

@@ -51,7 +51,7 @@ func ExampleHandler() {
 	mux := http.NewServeMux()
 	mux.Handle("/models/", http.StripPrefix("/models", handler))
 
-	r := httptest.NewRequest("GET", "/models/v2/models/twice/ready", nil)
+	r := httptest.NewRequest(http.MethodGet, "/models/v2/models/twice/ready", nil)
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, r)
 	fmt.Println(w.Code, w.Body)

@@ -28,7 +28,7 @@ func dial(t testing.TB, h *server.Handler) *grpc.ClientConn {
 		t.Fatal(err)
 	}
 	s := h.GRPC()
-	go s.Serve(l)
+	go func() { _ = s.Serve(l) }() // ends with Stop
 	t.Cleanup(s.Stop)
 	c, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32)))
@@ -39,14 +39,15 @@ func dial(t testing.TB, h *server.Handler) *grpc.ClientConn {
 	return c
 }
 
-func input(name, datatype string, contents *pb.InferTensorContents, shape ...int64) *pb.ModelInferRequest_InferInputTensor {
-	return &pb.ModelInferRequest_InferInputTensor{Name: name, Datatype: datatype, Shape: shape, Contents: contents}
+func input(datatype string, contents *pb.InferTensorContents, shape ...int64) *pb.ModelInferRequest_InferInputTensor {
+	return &pb.ModelInferRequest_InferInputTensor{Name: "in0", Datatype: datatype, Shape: shape, Contents: contents}
 }
 
 func TestGRPC(t *testing.T) {
 	h, _ := serve(t, server.Options{Limits: server.Limits{Request: 1 << 20}}, map[string]*server.Model{
 		"m": {Run: echo(2, onnx.Float32)}, "i8": {Run: echo(1, onnx.Int8)}, "u16": {Run: echo(1, onnx.Uint16)}, "s": {Run: echo(1, onnx.String)},
-		"b": {Run: echo(1, onnx.Bool)}, "h": {Run: echo(1, onnx.Float16)}})
+		"b": {Run: echo(1, onnx.Bool)}, "h": {Run: echo(1, onnx.Float16)},
+	})
 	c := pb.NewGRPCInferenceServiceClient(dial(t, h))
 	raw := floats(1, 2)
 	fp := &pb.InferTensorContents{Fp32Contents: []float32{1, 2}}
@@ -58,31 +59,31 @@ func TestGRPC(t *testing.T) {
 		return r
 	}
 	to := func(model, datatype string, contents *pb.InferTensorContents, n int64) *pb.ModelInferRequest {
-		return &pb.ModelInferRequest{ModelName: model, Inputs: []*pb.ModelInferRequest_InferInputTensor{input("in0", datatype, contents, n)}}
+		return &pb.ModelInferRequest{ModelName: model, Inputs: []*pb.ModelInferRequest_InferInputTensor{input(datatype, contents, n)}}
 	}
 	for name, c2 := range map[string]struct {
 		r    *pb.ModelInferRequest
 		code codes.Code
 		want string // raw output
 	}{
-		"typed":         {one(input("in0", "FP32", fp, 1, 2)), codes.OK, string(raw)},
-		"raw":           {with(one(input("in0", "FP32", nil, 2, 1)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.OK, string(raw)},
-		"both":          {with(one(input("in0", "FP32", fp, 2, 1)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.InvalidArgument, ""},
-		"raw too few":   {with(one(input("in0", "FP32", nil, 2, 1)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw, raw} }), codes.InvalidArgument, ""},
-		"raw too short": {with(one(input("in0", "FP32", nil, 2, 2)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.InvalidArgument, ""},
-		"overflow":      {with(one(input("in0", "FP32", nil, math.MaxInt64, math.MaxInt64)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.InvalidArgument, ""},
-		"negative":      {one(input("in0", "FP32", fp, -1, -2)), codes.InvalidArgument, ""},
-		"twice":         {one(input("in0", "FP32", fp, 1, 2), input("in0", "FP32", fp, 1, 2)), codes.InvalidArgument, ""},
+		"typed":         {one(input("FP32", fp, 1, 2)), codes.OK, string(raw)},
+		"raw":           {with(one(input("FP32", nil, 2, 1)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.OK, string(raw)},
+		"both":          {with(one(input("FP32", fp, 2, 1)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.InvalidArgument, ""},
+		"raw too few":   {with(one(input("FP32", nil, 2, 1)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw, raw} }), codes.InvalidArgument, ""},
+		"raw too short": {with(one(input("FP32", nil, 2, 2)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.InvalidArgument, ""},
+		"overflow":      {with(one(input("FP32", nil, math.MaxInt64, math.MaxInt64)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{raw} }), codes.InvalidArgument, ""},
+		"negative":      {one(input("FP32", fp, -1, -2)), codes.InvalidArgument, ""},
+		"twice":         {one(input("FP32", fp, 1, 2), input("FP32", fp, 1, 2)), codes.InvalidArgument, ""},
 		"none":          {one(), codes.InvalidArgument, ""},
 		"null":          {one(nil), codes.InvalidArgument, ""},
-		"other type":    {one(input("in0", "FP64", fp, 1, 2)), codes.InvalidArgument, ""},
-		"other list":    {one(input("in0", "FP32", &pb.InferTensorContents{Fp64Contents: []float64{1, 2}}, 1, 2)), codes.InvalidArgument, ""},
-		"unknown":       {with(one(input("in0", "FP32", fp, 1, 2)), func(r *pb.ModelInferRequest) { r.ModelName = "x" }), codes.NotFound, ""},
-		"version":       {with(one(input("in0", "FP32", fp, 1, 2)), func(r *pb.ModelInferRequest) { r.ModelVersion = "3" }), codes.NotFound, ""},
-		"output": {with(one(input("in0", "FP32", fp, 1, 2)), func(r *pb.ModelInferRequest) {
+		"other type":    {one(input("FP64", fp, 1, 2)), codes.InvalidArgument, ""},
+		"other list":    {one(input("FP32", &pb.InferTensorContents{Fp64Contents: []float64{1, 2}}, 1, 2)), codes.InvalidArgument, ""},
+		"unknown":       {with(one(input("FP32", fp, 1, 2)), func(r *pb.ModelInferRequest) { r.ModelName = "x" }), codes.NotFound, ""},
+		"version":       {with(one(input("FP32", fp, 1, 2)), func(r *pb.ModelInferRequest) { r.ModelVersion = "3" }), codes.NotFound, ""},
+		"output": {with(one(input("FP32", fp, 1, 2)), func(r *pb.ModelInferRequest) {
 			r.Outputs = []*pb.ModelInferRequest_InferRequestedOutputTensor{{Name: "x"}}
 		}), codes.InvalidArgument, ""},
-		"too large": {with(one(input("in0", "FP32", nil, 1, 1<<19)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{make([]byte, 2<<20)} }), codes.ResourceExhausted, ""},
+		"too large": {with(one(input("FP32", nil, 1, 1<<19)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{make([]byte, 2<<20)} }), codes.ResourceExhausted, ""},
 		"int8":      {to("i8", "INT8", &pb.InferTensorContents{IntContents: []int32{-128, 127}}, 2), codes.OK, "\x80\x7f"},
 		"int8 over": {to("i8", "INT8", &pb.InferTensorContents{IntContents: []int32{-129}}, 1), codes.InvalidArgument, ""},
 		"uint16":    {to("u16", "UINT16", &pb.InferTensorContents{UintContents: []uint32{65535}}, 1), codes.OK, "\xff\xff"},
@@ -102,7 +103,7 @@ func TestGRPC(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got.RawOutputContents, c2.want)
 		}
 	}
-	bomb := with(one(input("in0", "FP32", nil, 1, 1<<24)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{make([]byte, 64<<20)} })
+	bomb := with(one(input("FP32", nil, 1, 1<<24)), func(r *pb.ModelInferRequest) { r.RawInputContents = [][]byte{make([]byte, 64<<20)} })
 	if _, err := c.ModelInfer(t.Context(), bomb, grpc.UseCompressor(gzip.Name)); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a gzip bomb: %v", err)
 	}
@@ -117,7 +118,7 @@ func TestGRPC(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
-	if _, err := c.ModelInfer(ctx, one(input("in0", "FP32", fp, 1, 2))); status.Code(err) != codes.DeadlineExceeded {
+	if _, err := c.ModelInfer(ctx, one(input("FP32", fp, 1, 2))); status.Code(err) != codes.DeadlineExceeded {
 		t.Errorf("a deadline: %v", err)
 	}
 }

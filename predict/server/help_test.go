@@ -80,7 +80,8 @@ func bright(before func(ctx context.Context) error) *server.Model {
 func scan(t testing.TB, size [3]int) (*imageio.Image, []byte) {
 	t.Helper()
 	im := imageio.New(imageio.Grid{Size: size, Affine: imageio.Affine{
-		{-0.9, 0.05, 0.1, 30}, {0.04, 1.2, -0.2, -20}, {0.06, 0.1, 2.5, 10}, {0, 0, 0, 1}}}, 1, imageio.Intensity)
+		{-0.9, 0.05, 0.1, 30}, {0.04, 1.2, -0.2, -20}, {0.06, 0.1, 2.5, 10}, {0, 0, 0, 1},
+	}}, 1, imageio.Intensity)
 	for i := range im.Data {
 		im.Data[i] = float32((i*7919+i/13)%1009) / 1009
 	}

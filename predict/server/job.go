@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -178,7 +179,7 @@ func (h *Handler) runJob(ctx context.Context, j *job, v *volumeRequest, m *serve
 	state, text := jobDone, ""
 	if err != nil {
 		state, text = jobFailed, faultOf(err).Text
-		if ctx.Err() == context.Canceled { //nolint:errorlint // the context's own error
+		if errors.Is(ctx.Err(), context.Canceled) {
 			state, text = jobCancelled, ""
 		}
 		res = nil

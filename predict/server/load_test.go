@@ -72,7 +72,7 @@ func TestManyClients(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		got, err := io.ReadAll(resp.Body)
-		if err == nil && (resp.StatusCode != 200 || !bytes.HasSuffix(got, q.want)) {
+		if err == nil && (resp.StatusCode != http.StatusOK || !bytes.HasSuffix(got, q.want)) {
 			err = fmt.Errorf("status %d, %d bytes: %.200q", resp.StatusCode, len(got), got[:min(len(got), 200)])
 		}
 		return err
@@ -84,8 +84,10 @@ func TestManyClients(t *testing.T) {
 	defer conn.Close()
 	calls := pb.NewGRPCInferenceServiceClient(conn)
 	ring := func(q question) error {
-		r, err := calls.ModelInfer(t.Context(), &pb.ModelInferRequest{ModelName: "unet3d_a", RawInputContents: [][]byte{q.raw},
-			Inputs: []*pb.ModelInferRequest_InferInputTensor{{Name: "image", Datatype: "FP32", Shape: []int64{1, 1, 16, 16, 16}}}})
+		r, err := calls.ModelInfer(t.Context(), &pb.ModelInferRequest{
+			ModelName: "unet3d_a", RawInputContents: [][]byte{q.raw},
+			Inputs: []*pb.ModelInferRequest_InferInputTensor{{Name: "image", Datatype: "FP32", Shape: []int64{1, 1, 16, 16, 16}}},
+		})
 		if err == nil && !bytes.Equal(r.RawOutputContents[0], q.want) {
 			err = errors.New("gRPC: another answer")
 		}

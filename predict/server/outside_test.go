@@ -190,8 +190,10 @@ func TestPromtool(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v %s\n%s", err, out, text)
 	}
-	for _, want := range []string{`nitrain_requests_total{route="POST /v2/models/{model}/infer",code="200"} 1`, `nitrain_inferences_total{model="m",outcome="done"} 1`,
-		`nitrain_model_ready{model="bright"} 1`, `nitrain_compute_seconds_bucket{model="m",le="+Inf"} 1`} {
+	for _, want := range []string{
+		`nitrain_requests_total{route="POST /v2/models/{model}/infer",code="200"} 1`, `nitrain_inferences_total{model="m",outcome="done"} 1`,
+		`nitrain_model_ready{model="bright"} 1`, `nitrain_compute_seconds_bucket{model="m",le="+Inf"} 1`,
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}

@@ -71,7 +71,7 @@ func TestForeignPages(t *testing.T) {
 	if status != 403 {
 		t.Errorf("a request of another site: %d", status)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), "GET", at.HTTP+"/v2", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at.HTTP+"/v2", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestForeignPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 403 {
+	if resp.StatusCode != http.StatusForbidden {
 		t.Errorf("another host name: %d", resp.StatusCode)
 	}
 	if status, _, _ := call(t, "GET", strings.Replace(at.HTTP, "127.0.0.1", "localhost", 1)+"/v2", nil); status != 200 {
@@ -233,7 +233,7 @@ func TestClientCertificates(t *testing.T) {
 		works bool
 	}{"with": {[]tls.Certificate{pair}, 0, true}, "without": {nil, 0, false}, "TLS 1.1": {[]tls.Certificate{pair}, tls.VersionTLS11, false}} {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: c.certs, MinVersion: tls.VersionTLS10, MaxVersion: c.most}}}
-		r, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,4 +281,27 @@ func certificate(t *testing.T, dir, name string, ca *x509.Certificate, caKey *ec
 		t.Fatal(err)
 	}
 	return parsed, key
+}
+
+// TestSweep removes what a killed server left, and nothing of one that lives.
+func TestSweep(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "nitrain-serve-1/lock", "nitrain-serve-1/CASE/scan-0.nii.gz", "nitrain-serve-2/other", "mine/lock")
+	first, err := server.New(server.Options{Folder: folder, Models: repository(t, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	second, err := server.New(server.Options{Folder: folder, Models: repository(t, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	list, err := os.ReadDir(folder)
+	if err != nil || len(list) != 4 { // mine, nitrain-serve-2 and those of two servers
+		t.Errorf("%v %v", list, err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "nitrain-serve-1")); err == nil {
+		t.Error("the killed server's folder is still there")
+	}
 }

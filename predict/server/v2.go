@@ -213,16 +213,16 @@ func (h *Handler) run(ctx context.Context, m *served, req *oip.Request, used *sp
 }
 
 // hide takes the model's path out of an error, which the client has no business with.
-func (m *served) hide(err error) error {
+func (s *served) hide(err error) error {
 	var fault *oip.Fault
-	if err == nil || m.Path == "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &fault) {
+	if err == nil || s.Path == "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &fault) {
 		return err
 	}
 	text := err.Error()
-	if !strings.Contains(text, m.Path) {
+	if !strings.Contains(text, s.Path) {
 		return err
 	}
-	return oip.Faultf(http.StatusInternalServerError, "%s", strings.ReplaceAll(text, m.Path, "model "+m.name))
+	return oip.Faultf(http.StatusInternalServerError, "%s", strings.ReplaceAll(text, s.Path, "model "+s.name))
 }
 
 // count keeps the statistics of one inference.

@@ -191,7 +191,8 @@ func TestHalfTravelsBinary(t *testing.T) {
 func TestBadRequests(t *testing.T) {
 	limits := server.Limits{Request: 1 << 20, JSON: 64 << 10}
 	_, url := serve(t, server.Options{Limits: limits}, map[string]*server.Model{
-		"m": {Run: echo(2, onnx.Float32)}, "two": {Run: echo(1, onnx.Float32, onnx.Int32)}})
+		"m": {Run: echo(2, onnx.Float32)}, "two": {Run: echo(1, onnx.Float32, onnx.Int32)},
+	})
 	in := func(shape, rest string) string {
 		return `{"inputs":[{"name":"in0","datatype":"FP32","shape":` + shape + rest + `}]}`
 	}
@@ -199,7 +200,8 @@ func TestBadRequests(t *testing.T) {
 	pack := func(close func(b *bytes.Buffer) interface {
 		Write([]byte) (int, error)
 		Close() error
-	}, raw []byte) string {
+	}, raw []byte,
+	) string {
 		var b bytes.Buffer
 		w := close(&b)
 		if _, err := w.Write(raw); err != nil || w.Close() != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -226,8 +227,10 @@ func TestViewer(t *testing.T) {
 		if b.look() == old {
 			t.Errorf("slider %s from %s to %g changed nothing that is seen", id, before, to)
 		}
-		var back float64
-		fmt.Sscan(before, &back)
+		back, err := strconv.ParseFloat(before, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
 		b.slide(id, back)
 	}
 	if rows := eval[int](b, `document.querySelectorAll('#legend:not([hidden]) tbody tr').length`); rows != 4 {

@@ -10,24 +10,66 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"github.com/nitrain/nitrain/internal/filelock"
 	"github.com/nitrain/nitrain/predict/server/internal/oip"
+)
+
+// The private folders of servers, in a folder that they may share.
+const (
+	workPrefix = "nitrain-serve-"
+	workLock   = "lock" // held as long as the server lives
 )
 
 // workFolder is the private folder of one server, gone when it closes.
 type workFolder struct {
 	dir  string
+	lock *os.File
 	disk *budget
 }
 
+// newWorkFolder makes a folder, and removes those that servers left which were killed.
 func newWorkFolder(parent string, disk int64) (*workFolder, error) {
-	dir, err := os.MkdirTemp(parent, "nitrain-serve-") // mode 0700
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	sweep(parent)
+	dir, err := os.MkdirTemp(parent, workPrefix) // mode 0700
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	return &workFolder{dir: dir, disk: &budget{total: disk, what: "disk space"}}, nil
+	w := &workFolder{dir: dir, disk: &budget{total: disk, what: "disk space"}}
+	w.lock, err = os.OpenFile(filepath.Join(dir, workLock), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = filelock.Try(w.lock)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", errors.Join(err, w.close()))
+	}
+	return w, nil
 }
 
-func (w *workFolder) close() error { return os.RemoveAll(w.dir) }
+// sweep removes the folders whose lock nobody holds. What it may not touch stays.
+func sweep(parent string) {
+	folders, _ := filepath.Glob(filepath.Join(parent, workPrefix+"*"))
+	for _, dir := range folders {
+		lock, err := os.OpenFile(filepath.Join(dir, workLock), os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		if free, err := filelock.Try(lock); free && err == nil {
+			_ = os.RemoveAll(dir)
+		}
+		lock.Close()
+	}
+}
+
+func (w *workFolder) close() error {
+	err := os.RemoveAll(w.dir)
+	if w.lock != nil {
+		err = errors.Join(err, w.lock.Close())
+	}
+	return err
+}
 
 // caseFolder holds the files of one request or job. Its names are the server's own.
 type caseFolder struct {

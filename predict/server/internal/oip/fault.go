@@ -37,8 +37,7 @@ func TooLarge(format string, args ...any) *Fault {
 
 // StatusOf returns the fault that err wraps; an error that wraps none is the server's own.
 func StatusOf(err error) *Fault {
-	var f *Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Fault](err); ok {
 		return f
 	}
 	return &Fault{Status: http.StatusInternalServerError, Text: err.Error()}

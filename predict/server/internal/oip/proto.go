@@ -87,10 +87,14 @@ func inputFromProto(t *pb.ModelInferRequest_InferInputTensor, contents []byte, r
 // typed reads contents that are lists of numbers.
 func typed(t *pb.ModelInferRequest_InferInputTensor, dtype onnx.DType, shape []int, count int) (*onnx.Tensor, error) {
 	c := t.Contents
-	lengths := []int{len(c.GetBoolContents()), len(c.GetIntContents()), len(c.GetInt64Contents()), len(c.GetUintContents()),
-		len(c.GetUint64Contents()), len(c.GetFp32Contents()), len(c.GetFp64Contents()), len(c.GetBytesContents())}
-	place, ok := map[onnx.DType]int{onnx.Bool: 0, onnx.Int8: 1, onnx.Int16: 1, onnx.Int32: 1, onnx.Int64: 2, onnx.Uint8: 3, onnx.Uint16: 3,
-		onnx.Uint32: 3, onnx.Uint64: 4, onnx.Float32: 5, onnx.Float64: 6, onnx.String: 7}[dtype]
+	lengths := []int{
+		len(c.GetBoolContents()), len(c.GetIntContents()), len(c.GetInt64Contents()), len(c.GetUintContents()),
+		len(c.GetUint64Contents()), len(c.GetFp32Contents()), len(c.GetFp64Contents()), len(c.GetBytesContents()),
+	}
+	place, ok := map[onnx.DType]int{
+		onnx.Bool: 0, onnx.Int8: 1, onnx.Int16: 1, onnx.Int32: 1, onnx.Int64: 2, onnx.Uint8: 3, onnx.Uint16: 3,
+		onnx.Uint32: 3, onnx.Uint64: 4, onnx.Float32: 5, onnx.Float64: 6, onnx.String: 7,
+	}[dtype]
 	name := quote(t.Name)
 	if !ok {
 		return nil, Bad("input %s: %s travels as raw contents only", name, t.Datatype)

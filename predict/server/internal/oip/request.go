@@ -154,12 +154,10 @@ func readExact(r io.Reader, n int64, what string) ([]byte, error) {
 
 // readFault keeps a fault that a reader made, such as a body over the limit.
 func readFault(err error, what string) error {
-	var f *Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Fault](err); ok {
 		return f
 	}
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return TooLarge("the body has more than %d bytes", large.Limit)
 	}
 	return Bad("%s ends early: %v", what, err)
