@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/patch"
@@ -62,7 +63,7 @@ func (p *Problem) nameOf(label int) string {
 			return fmt.Sprintf("%d (%s)", label, l.Name)
 		}
 	}
-	return fmt.Sprint(label)
+	return strconv.Itoa(label)
 }
 
 func (p *Problem) aimAtClass(ctx context.Context, t Target) error {
@@ -91,7 +92,7 @@ func (p *Problem) aimAtClass(ctx context.Context, t Target) error {
 }
 
 func (p *Problem) aimAtMask(ctx context.Context, t Target) error {
-	var only = -1
+	only := -1
 	p.Words = "voxels of all labels"
 	if t.Kind == Mask {
 		c, err := p.channelOf(t.Label)

@@ -157,8 +157,10 @@ func (p *Problem) Explain(ctx context.Context, m Method) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Explanation{Method: m.Name(), Target: p.Words, Score: score, Image: back, Prepared: a.Image,
-		Completeness: a.Completeness, Seconds: time.Since(start).Seconds()}, nil
+	return &Explanation{
+		Method: m.Name(), Target: p.Words, Score: score, Image: back, Prepared: a.Image,
+		Completeness: a.Completeness, Seconds: time.Since(start).Seconds(),
+	}, nil
 }
 
 // ParseMethod returns the method of a name with default settings.

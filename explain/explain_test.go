@@ -27,14 +27,16 @@ func TestMain(m *testing.M) {
 func unet() string { return filepath.Join("..", "testdata", "models", "unet3d_a.onnx") }
 
 // plain is a Spec that leaves the image as it is.
-func plain(size [3]int, tile *predict.Tile) *predict.Spec {
+func plain(tile *predict.Tile) *predict.Spec {
 	labels := []predict.Label{{Value: 0, Name: "background"}}
 	for i, name := range []string{"grey", "white", "ventricles", "lesion"} {
 		labels = append(labels, predict.Label{Value: i + 1, Name: name})
 	}
-	return &predict.Spec{Version: 1, Task: predict.Segmentation, Tile: tile,
+	return &predict.Spec{
+		Version: 1, Task: predict.Segmentation, Tile: tile,
 		Input:  predict.Input{Name: "image", Layout: patch.XYZ, Channels: []predict.Channel{{Name: "head"}}},
-		Decode: predict.Decode{Activation: predict.Softmax, Pick: predict.Argmax}, Labels: labels}
+		Decode: predict.Decode{Activation: predict.Softmax, Pick: predict.Argmax}, Labels: labels,
+	}
 }
 
 func open(t testing.TB, path string, spec *predict.Spec) *explain.Explainer {
@@ -126,7 +128,7 @@ func apart(im *imageio.Image, want []float32) float64 {
 // of the largest value. The score differs from a plain mask by a voxel, so it is asked for as the sum of both.
 func TestCaptum(t *testing.T) {
 	parts, score := captum(t)
-	e := open(t, unet(), plain([3]int{16, 16, 16}, nil))
+	e := open(t, unet(), plain(nil))
 	ctx := context.Background()
 	im := []*imageio.Image{checkered()}
 	total := 0.0
@@ -140,8 +142,12 @@ func TestCaptum(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range []explain.Method{explain.Saliency{}, explain.IntegratedGradients{},
-			explain.Occlusion{Window: [3]int{6, 5, 4}, Stride: [3]int{4, 5, 3}, Baseline: 0.25}, explain.GradCAM{Layer: "enc2", Signed: true}} {
+		for _, m := range []explain.Method{
+			explain.Saliency{},
+			explain.IntegratedGradients{},
+			explain.Occlusion{Window: [3]int{6, 5, 4}, Stride: [3]int{4, 5, 3}, Baseline: 0.25},
+			explain.GradCAM{Layer: "enc2", Signed: true},
+		} {
 			x, err := p.Explain(ctx, m)
 			if err != nil {
 				t.Fatal(err)
@@ -173,7 +179,7 @@ func TestCaptum(t *testing.T) {
 // differences of its score, and integrated gradients to their sum.
 func TestWindows(t *testing.T) {
 	tile := &predict.Tile{Size: [3]int{8, 8, 24}, Overlap: predict.Overlap{0.5, 0.25, 0.5}, Blend: patch.Gaussian, Pad: patch.Reflect}
-	e := open(t, unet(), plain([3]int{}, tile))
+	e := open(t, unet(), plain(tile))
 	ctx := context.Background()
 	p, err := e.Problem(ctx, []*imageio.Image{checkered()}, explain.Target{Kind: explain.Class, Label: 3})
 	if err != nil {

@@ -120,14 +120,16 @@ func trainTask(t *testing.T, path string, shuffled bool) float64 {
 	defer b.Close()
 	rng := rand.New(rand.NewPCG(11, 12))
 	g := network(t, rng)
-	step, err := g.NewStep(b, convert.StepConfig{Optimizer: convert.DefaultOptimizer(convert.Adam),
+	step, err := g.NewStep(b, convert.StepConfig{
+		Optimizer: convert.DefaultOptimizer(convert.Adam),
 		Loss: func(out, batch map[string]*graph.Node) (*graph.Node, map[string]*graph.Node) {
 			// Softmax cross-entropy of two classes: log(1 + exp(-side * (logit1 - logit0))).
 			y := out["logits"]
 			n := y.Shape().Dimensions[0]
 			margin := graph.Sub(graph.Slice(y, graph.AxisRange(), graph.AxisRange(1, 2)), graph.Slice(y, graph.AxisRange(), graph.AxisRange(0, 1)))
 			return graph.MulScalar(graph.ReduceAllSum(graph.Log1P(graph.Exp(graph.Neg(graph.Mul(margin, batch["side"]))))), 1/float64(n)), nil
-		}})
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,10 +173,12 @@ func trainTask(t *testing.T, path string, shuffled bool) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = predict.WriteSpec(m, predict.Spec{Version: 1, Task: predict.Classification,
+	err = predict.WriteSpec(m, predict.Spec{
+		Version: 1, Task: predict.Classification,
 		Input:  predict.Input{Name: "image", Layout: patch.ZYX, Channels: []predict.Channel{{Name: "scan"}}},
 		Decode: predict.Decode{Activation: predict.Softmax, Pick: predict.Argmax},
-		Labels: []predict.Label{{Value: 0, Name: "plain"}, {Value: 1, Name: "striped"}}})
+		Labels: []predict.Label{{Value: 0, Name: "plain"}, {Value: 1, Name: "striped"}},
+	})
 	if err == nil {
 		err = onnx.WriteFile(path, m)
 	}
@@ -185,8 +189,13 @@ func trainTask(t *testing.T, path string, shuffled bool) float64 {
 }
 
 func allMethods() []explain.Method {
-	return []explain.Method{explain.Saliency{}, explain.IntegratedGradients{Steps: 16}, explain.SmoothGrad{Samples: 8},
-		explain.GradCAM{}, explain.Occlusion{Window: [3]int{4, 4, 4}, Stride: [3]int{2, 2, 2}}}
+	return []explain.Method{
+		explain.Saliency{},
+		explain.IntegratedGradients{Steps: 16},
+		explain.SmoothGrad{Samples: 8},
+		explain.GradCAM{},
+		explain.Occlusion{Window: [3]int{4, 4, 4}, Stride: [3]int{2, 2, 2}},
+	}
 }
 
 // rankOf explains scans in which every block is striped and returns the place of the cause among the regions, by the

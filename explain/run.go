@@ -34,8 +34,10 @@ func (e *Explainer) fixed() int {
 func (e *Explainer) pack(images []*imageio.Image, n int) (*onnx.Tensor, error) {
 	layout, size, channels := e.spec.Input.Layout, images[0].Grid.Size, images[0].Channels
 	if layout.Axes() == 2 && size[2] != 1 {
-		return nil, &predict.ImageError{What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[2]),
-			Help: "give the Spec a tile whose third size is 1: the model then sees slice after slice"}
+		return nil, &predict.ImageError{
+			What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[2]),
+			Help: "give the Spec a tile whose third size is 1: the model then sees slice after slice",
+		}
 	}
 	voxels := images[0].Grid.Len()
 	data := make([]float32, n*channels*voxels)
@@ -219,7 +221,8 @@ func (p *Problem) Gradient(ctx context.Context, im *imageio.Image) (float64, *im
 
 // gradientRuns runs a gradient model over jobs and yields the output and the attribution of each in image order.
 func (p *Problem) gradientRuns(ctx context.Context, im *imageio.Image, jobs []job, method convert.GradientMethod, o convert.GradientOptions,
-	yield func(j job, out, attribution []float32) error) error {
+	yield func(j job, out, attribution []float32) error,
+) error {
 	e := p.explainer
 	size := p.windows[0].box.Size
 	session, err := e.gradients.get(method, o, append([]int{im.Channels}, e.spec.Input.Layout.Shape(size)...))

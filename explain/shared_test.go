@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -141,10 +142,12 @@ func explainShared(t *testing.T, path, work string, r captumReport) map[string]f
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := &predict.Spec{Version: 1, Task: predict.Segmentation, Input: predict.Input{Layout: layout},
-		Decode: predict.Decode{Activation: predict.Softmax, Pick: predict.Argmax}}
+	spec := &predict.Spec{
+		Version: 1, Task: predict.Segmentation, Input: predict.Input{Layout: layout},
+		Decode: predict.Decode{Activation: predict.Softmax, Pick: predict.Argmax},
+	}
 	for c := range r.Shape[0] {
-		spec.Input.Channels = append(spec.Input.Channels, predict.Channel{Name: fmt.Sprint(c)})
+		spec.Input.Channels = append(spec.Input.Channels, predict.Channel{Name: strconv.Itoa(c)})
 	}
 	for c := range r.Out[0] {
 		spec.Labels = append(spec.Labels, predict.Label{Value: c, Name: fmt.Sprint("label ", c)})
@@ -168,8 +171,12 @@ func explainShared(t *testing.T, path, work string, r captumReport) map[string]f
 		return out
 	}
 	far := map[string]float64{}
-	for _, m := range []explain.Method{explain.Saliency{}, explain.IntegratedGradients{}, explain.GradCAM{Signed: true},
-		explain.Occlusion{Window: order(r.Window), Stride: order(r.Stride), Baseline: r.Baseline}} {
+	for _, m := range []explain.Method{
+		explain.Saliency{},
+		explain.IntegratedGradients{},
+		explain.GradCAM{Signed: true},
+		explain.Occlusion{Window: order(r.Window), Stride: order(r.Stride), Baseline: r.Baseline},
+	} {
 		a, err := m.Attribute(context.Background(), p)
 		if err != nil {
 			t.Fatal(err)

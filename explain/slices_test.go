@@ -17,11 +17,13 @@ import (
 // attribution stays in its slice, and the scores of all ways to compute them agree.
 func TestSlices(t *testing.T) {
 	path := filepath.Join(shared.Dir(t, "models", "monai_unet2d"), "model.onnx")
-	e := open(t, path, &predict.Spec{Version: 1, Task: predict.Segmentation,
+	e := open(t, path, &predict.Spec{
+		Version: 1, Task: predict.Segmentation,
 		Input:  predict.Input{Layout: patch.XY, Channels: []predict.Channel{{Name: "scan"}}},
 		Tile:   &predict.Tile{Size: [3]int{48, 48, 1}, Overlap: predict.Overlap{0.5, 0.5, 0}},
 		Decode: predict.Decode{Activation: predict.Softmax, Pick: predict.Argmax},
-		Labels: []predict.Label{{Value: 0, Name: "background"}, {Value: 1, Name: "organ"}}})
+		Labels: []predict.Label{{Value: 0, Name: "background"}, {Value: 1, Name: "organ"}},
+	})
 	scan := imageio.New(imageio.Grid{Size: [3]int{60, 40, 3}, Affine: imageio.Identity()}, 1, imageio.Intensity)
 	for i := range scan.Data {
 		scan.Data[i] = scramble(uint64(i))

@@ -135,7 +135,7 @@ func TestSimilarity(t *testing.T) {
 
 // TestSanity repeats an explanation with random weights: the maps must lose their likeness.
 func TestSanity(t *testing.T) {
-	e := open(t, unet(), plain([3]int{}, nil))
+	e := open(t, unet(), plain(nil))
 	p, err := e.Problem(context.Background(), []*imageio.Image{checkered()}, explain.Target{Kind: explain.Mask, Label: 2, Labelled: true})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -60,7 +61,7 @@ func ParseTarget(text string) (Target, error) {
 			err = t.parseRegion(rest)
 		}
 	default:
-		err = fmt.Errorf("no such kind")
+		err = errors.New("no such kind")
 	}
 	if err != nil {
 		return t, fmt.Errorf("explain: target: want class:LABEL, mask:LABEL, voxel:X,Y,Z or region:ATLAS:VALUE, got %q", text)

@@ -32,6 +32,7 @@ type explainFlags struct {
 	aim                       explain.Target
 	atlasImage                *imageio.Image
 	names                     map[int]string
+	labels                    []view.Label // those of the model's Spec, with their colours
 }
 
 // explained is what is said about one method.
@@ -267,7 +268,7 @@ func (a *app) ownAtlas(ctx context.Context, f *explainFlags, e *explain.Explaine
 	if f.atlasImage == nil && f.regions != "" {
 		return badDataError{errors.New("--regions: the model finds no label in this scan: give an --atlas")}
 	}
-	f.names = map[int]string{}
+	f.names, f.labels = map[int]string{}, viewLabels(spec)
 	for _, l := range spec.Labels {
 		f.names[l.Value] = l.Name
 	}
@@ -328,8 +329,11 @@ func outputOf(file, method string, many bool) string {
 
 func writeExplanation(f explainFlags, model string, scan *imageio.Image, results []explained) error {
 	r := explain.Report{Model: model, Scan: scan, Seg: f.atlasImage}
-	for value, name := range f.names {
-		r.Labels = append(r.Labels, view.Label{Value: value, Name: name})
+	r.Labels = f.labels
+	if r.Labels == nil { // an atlas of its own
+		for value, name := range f.names {
+			r.Labels = append(r.Labels, view.Label{Value: value, Name: name})
+		}
 	}
 	for _, x := range results {
 		r.Findings = append(r.Findings, x.Finding)

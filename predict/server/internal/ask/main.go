@@ -25,10 +25,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nitrain/nitrain/imageio"
-	"github.com/nitrain/nitrain/predict/server/internal/pb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/predict/server/internal/pb"
 )
 
 type question struct {
