@@ -8,6 +8,8 @@ import (
 	"io"
 	"math"
 	"strconv"
+
+	"github.com/nitrain/nitrain/internal/atomicfile"
 )
 
 // writePNG writes a 2-D image. Grey values that a PNG can hold are kept exactly.
@@ -33,7 +35,7 @@ func writePNG(path string, im *Image) error {
 	default:
 		return &FormatError{Path: path, Format: "png", Field: "channels", Want: "1 or 3", Got: strconv.Itoa(im.Channels), Err: ErrUnsupported}
 	}
-	return writeAtomic(path, func(w io.Writer) error { return png.Encode(w, picture) })
+	return atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, picture) })
 }
 
 // wholeRange returns the largest sample and whether all are whole numbers from 0.

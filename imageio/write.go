@@ -10,6 +10,8 @@ import (
 
 	"github.com/nitrain/nitrain/imageio/internal/nifti"
 	"github.com/nitrain/nitrain/imageio/internal/volume"
+
+	"github.com/nitrain/nitrain/internal/atomicfile"
 )
 
 // Write writes an image; the name says the format: .nii, .nii.gz, or .png for a 2-D image.
@@ -45,7 +47,7 @@ func writeNIfTI(path string, im *Image, compress bool) error {
 		}
 	}
 	header := nifti.Encode(layout(im, t))
-	return writeAtomic(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		if !compress {
 			return writeVoxels(w, header, im.Data, t)
 		}

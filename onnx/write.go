@@ -1,16 +1,14 @@
 package onnx
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/nitrain/nitrain/internal/atomicfile"
 )
 
 // SizeError is returned for a model whose message would be larger than other programs can read.
@@ -53,7 +51,7 @@ func (e *encoder) writeFile(path string, m *Model) error {
 	if body.Len() > math.MaxInt32 {
 		return &SizeError{body.Len()}
 	}
-	return writeAtomic(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		_, err := body.WriteTo(w)
 		return err
 	})
@@ -76,46 +74,4 @@ func Encode(m *Model) ([]byte, error) {
 		return nil, fmt.Errorf("onnx: encode: %w", err)
 	}
 	return out.Bytes(), nil
-}
-
-// writeAtomic lets write fill a new file beside path, and puts it in path's place when it is on the disk.
-func writeAtomic(path string, write func(io.Writer) error) error {
-	dir, base := filepath.Split(path)
-	temp := filepath.Join(dir, fmt.Sprintf(".%s.%08x.tmp", base, rand.Uint32()))
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		os.Remove(temp)
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the new name last; not every system can.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	return errors.Join(err, d.Close())
 }

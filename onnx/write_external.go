@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/nitrain/nitrain/internal/atomicfile"
 )
 
 // externalSlot is a tensor of the file whose data is external, and what stands there now.
@@ -111,7 +113,7 @@ func (e *encoder) writeData(target, name string, slots []externalSlot, x *extern
 	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return err
 	}
-	return writeAtomic(target, func(w io.Writer) error { return overlay(w, f, st.Size(), end, changed) })
+	return atomicfile.Write(target, func(w io.Writer) error { return overlay(w, f, st.Size(), end, changed) })
 }
 
 // patch is a tensor that replaces bytes of a data file.

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/nitrain/nitrain/internal/atomicfile"
 )
 
 // The files of a run folder.
@@ -63,7 +65,7 @@ func Create(path string) (*Dir, error) {
 // leftovers reports whether a folder holds nothing but what Create makes before a run begins.
 func leftovers(entries []fs.DirEntry) bool {
 	for _, e := range entries {
-		if e.Name() != Events && e.Name() != "checkpoints" && e.Name() != "source.onnx" && !temporary(e.Name()) {
+		if e.Name() != Events && e.Name() != "checkpoints" && e.Name() != "source.onnx" && !atomicfile.Temporary(e.Name()) {
 			return false
 		}
 	}
@@ -146,7 +148,7 @@ func sweep(path string) error {
 			return err
 		}
 		for _, e := range entries {
-			if temporary(e.Name()) {
+			if atomicfile.Temporary(e.Name()) {
 				if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 					return err
 				}
@@ -221,7 +223,7 @@ func (d *Dir) WriteJSON(name string, v any) error {
 
 // Write replaces a file of the folder by what write produces: whole, or not at all.
 func (d *Dir) Write(name string, write func(io.Writer) error) error {
-	if err := Replace(filepath.Join(d.path, filepath.FromSlash(name)), write); err != nil {
+	if err := atomicfile.Write(filepath.Join(d.path, filepath.FromSlash(name)), write); err != nil {
 		return fmt.Errorf("record: %s: %w", name, err)
 	}
 	return nil

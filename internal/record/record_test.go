@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nitrain/nitrain/internal/atomicfile"
 )
 
 type line struct{ Step int }
@@ -155,11 +157,11 @@ func FuzzDecodeCheckpoint(f *testing.F) {
 
 func TestReplaceKeepsOldOnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	if err := Replace(path, func(w io.Writer) error { _, err := io.WriteString(w, "old"); return err }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := io.WriteString(w, "old"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	boom := errors.New("boom")
-	if err := Replace(path, func(w io.Writer) error { io.WriteString(w, "new"); return boom }); !errors.Is(err, boom) {
+	if err := atomicfile.Write(path, func(w io.Writer) error { io.WriteString(w, "new"); return boom }); !errors.Is(err, boom) {
 		t.Fatalf("got %v", err)
 	}
 	if raw, _ := os.ReadFile(path); string(raw) != "old" {
