@@ -49,8 +49,8 @@ func allowed() map[string]string {
 		"finetune/augment": "imageio imageio/transform",
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record",
-		"cmd/nitrain": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view  internal/atomicfile" +
-			"onnx onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record",
+		"cmd/nitrain": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
+			"onnx onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile",
 		"internal/demo":     "",
 		"internal/filelock": "",
 		"hub":               "onnx internal/native internal/filelock",

@@ -84,7 +84,11 @@ func (r *report) end(e event, key string, out io.Writer) {
 	if e.Test == "" {
 		if e.Action == "fail" {
 			r.broken = true
-			fmt.Fprint(out, strings.Join(r.output[key], ""))
+			for k, lines := range r.output { // also of tests that a crash left without an end
+				if strings.HasPrefix(k, e.Package+" ") {
+					fmt.Fprint(out, strings.Join(lines, ""))
+				}
+			}
 		}
 		if e.Action != "skip" {
 			fmt.Fprintf(out, "%-5s %6.1fs  %s\n", e.Action, e.Elapsed, e.Package)
