@@ -15,6 +15,7 @@ import (
 	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/nitrain/nitrain/imageio/transform"
 	"github.com/nitrain/nitrain/onnx"
+	"github.com/nitrain/nitrain/onnx/edit"
 	"github.com/nitrain/nitrain/predict"
 	"github.com/nitrain/nitrain/predict/server"
 )
@@ -29,7 +30,8 @@ func unsupported(err error) bool {
 	var op *convert.UnsupportedError
 	var mismatch *predict.MismatchError
 	var broken *structureError
-	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &broken) ||
+	var edited *edit.Error
+	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &broken) || errors.As(err, &edited) ||
 		errors.Is(err, predict.ErrNoSpec) || errors.Is(err, onnx.ErrNotModel) || errors.Is(err, onnx.ErrExternalData) || errors.Is(err, hub.ErrNotModel)
 }
 

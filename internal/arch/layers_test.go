@@ -37,6 +37,7 @@ func allowed() map[string]string {
 		"onnx":                            "onnx/internal/pb internal/atomicfile",
 		"onnx/ort":                        "onnx internal/native",
 		"convert/internal/engine":         "internal/native",
+		"onnx/edit":                       "onnx",
 		"convert":                         "onnx onnx/ort convert/internal/engine internal/native",
 		"predict":                         "imageio imageio/transform imageio/patch imageio/metric imageio/dataset onnx onnx/ort",
 		"explain":                         "imageio imageio/transform imageio/patch imageio/view onnx onnx/ort convert predict internal/native",
@@ -50,7 +51,7 @@ func allowed() map[string]string {
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record",
 		"cmd/nitrain": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile",
+			"onnx onnx/edit onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile",
 		"internal/demo":     "",
 		"internal/filelock": "",
 		"hub":               "onnx internal/native internal/filelock",
