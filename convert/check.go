@@ -59,6 +59,9 @@ type Deviation struct {
 	ok       bool
 }
 
+// OK reports whether the difference is within the limit of its comparison.
+func (d *Deviation) OK() bool { return d.ok }
+
 // Rel is a relative difference. One that is not finite becomes null in JSON.
 type Rel float64
 

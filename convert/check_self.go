@@ -19,18 +19,39 @@ func asUnsupported(err error) *UnsupportedError {
 
 // parity compares outputs in inference form with another runtime's on random input.
 func (e *examination) parity(ctx context.Context) *Deviation {
-	limit, _ := e.limits()
-	undo := inferenceForm(e.graph.source)
-	run, err := e.options.Open(e.graph.source)
+	return e.graph.Prove(ctx, e.backend, e.options)
+}
+
+// Prove compares the graph's outputs with another runtime's on random input, as Parity does, through a copy
+// in inference form: a model exported in training form would normalize by the batch there. Only Open, which
+// must be there, and Seed of the options count.
+func (g *Graph) Prove(ctx context.Context, b *Backend, o CheckOptions) *Deviation {
+	limit := forwardLimit
+	if hasHalf(g.source) {
+		limit = forwardHalfLimit
+	}
+	undo := inferenceForm(g.source)
+	run, err := o.Open(g.source)
 	undo()
 	if err != nil {
 		return &Deviation{MaxRel: Rel(math.Inf(1)), Error: err.Error()}
 	}
-	d, err := e.graph.Parity(ctx, e.backend, run, e.options.Seed)
+	d, err := g.Parity(ctx, b, run, o.Seed)
 	if err != nil {
 		return &Deviation{MaxRel: Rel(math.Inf(1)), Error: err.Error()}
 	}
 	return d.close(limit)
+}
+
+// TrainingForm reports whether a BatchNormalization of the source model normalizes by the batch, as exports
+// of models in training mode do.
+func (g *Graph) TrainingForm() bool {
+	for _, n := range g.source.Graph().Nodes {
+		if n.OpType == "BatchNormalization" && n.StandardDomain() && batchNormTrains(n, g.source.Opset("")) {
+			return true
+		}
+	}
+	return false
 }
 
 // Parity compares the graph's outputs with those of another runner of the same model on random input; the

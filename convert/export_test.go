@@ -171,3 +171,41 @@ func TestStepState(t *testing.T) {
 		t.Errorf("two micro-batches made %d steps", micro.Count())
 	}
 }
+
+// TestProve compares a model in training form through a copy in inference form, and leaves it as it was.
+func TestProve(t *testing.T) {
+	b := backend(t)
+	m, err := onnx.ReadFile(filepath.Join(shared.Dir(t, "models", "zoo_batchnorm_momentum_train"), "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	g, err := convert.Import(m, convert.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !g.TrainingForm() {
+		t.Fatal("the model is not seen to be in training form")
+	}
+	d := g.Prove(context.Background(), b, convert.CheckOptions{Seed: 1, Open: func(m *onnx.Model) (onnx.Runner, error) {
+		if g.TrainingForm() {
+			t.Error("the other runtime gets the training form")
+		}
+		raw, err := onnx.Encode(m)
+		if err != nil {
+			return nil, err
+		}
+		s, err := ort.OpenBytes(raw, ort.Options{})
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { s.Close() })
+		return s, nil
+	}})
+	if !d.OK() {
+		t.Errorf("differs by %g: %s", float64(d.MaxRel), d.Error)
+	}
+	if !g.TrainingForm() {
+		t.Error("the model did not keep its form")
+	}
+}

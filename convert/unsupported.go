@@ -58,5 +58,5 @@ func (e *UnsupportedError) Error() string {
 
 // Hint says what can be done.
 func (e *UnsupportedError) Hint() string {
-	return "export the model with standard operators and fixed input sizes"
+	return "export the model with standard operators and fixed input sizes; where only sizes do not fit, let the Spec pad images (pad_multiple) or cut windows (tile)"
 }

@@ -78,7 +78,7 @@ func (t *trainFlags) config(seed uint64) (finetune.Config, error) {
 	return c, nil
 }
 
-// triple reads "X,Y,Z"; one number stands for three equal ones and "" for zeros.
+// triple reads "X,Y,Z"; one number stands for three equal ones, "X,Y" for X,Y,1 and "" for zeros.
 func triple(flag, text string) ([3]int, error) {
 	var v [3]int
 	if text == "" {
@@ -87,6 +87,9 @@ func triple(flag, text string) ([3]int, error) {
 	parts := strings.Split(text, ",")
 	if len(parts) == 1 {
 		parts = []string{parts[0], parts[0], parts[0]}
+	}
+	if len(parts) == 2 {
+		parts = append(parts, "1")
 	}
 	if len(parts) != 3 {
 		return v, fmt.Errorf("%s: want X,Y,Z, got %q", flag, text)

@@ -86,6 +86,9 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 		return fmt.Errorf("%s: %w", src, err)
 	}
 	report := importReport{Source: src, Output: f.out, Model: onnx.Describe(m), Warnings: append(append([]string{}, m.Warnings()...), g.Warnings()...), Parity: parity}
+	if !parity.OK() {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("outputs differ from onnxruntime's by %.2g of the largest value (%s): training may follow another function; see nitrain check", float64(parity.MaxRel), parity.Worst))
+	}
 	if report.SHA256, err = digest(src); err != nil {
 		return err
 	}
@@ -143,19 +146,40 @@ func structure(m *onnx.Model) error {
 	return nil
 }
 
-// parity compares the training graph with onnxruntime. A model that fails is not written.
+// parity compares the training graph with onnxruntime. A model in training form is compared through a copy in
+// inference form, any other as the file that it is.
 func (a *app) parity(ctx context.Context, g *convert.Graph, src string, trusted bool) (*convert.Deviation, error) {
 	b, err := a.backend()
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	session, err := ort.Open(src, ort.Options{Threads: a.threads, Untrusted: !trusted})
-	if err != nil {
-		return nil, err
+	asStored := !g.TrainingForm()
+	var session *ort.Session
+	var failed error
+	d := g.Prove(ctx, b, convert.CheckOptions{Seed: a.seed, Open: func(m *onnx.Model) (onnx.Runner, error) {
+		o := ort.Options{Threads: a.threads, Untrusted: !trusted}
+		if asStored {
+			session, failed = ort.Open(src, o)
+			return session, failed
+		}
+		raw, err := onnx.Encode(m)
+		if err != nil {
+			return nil, err
+		}
+		session, failed = ort.OpenBytes(raw, o)
+		return session, failed
+	}})
+	if session != nil {
+		defer session.Close()
 	}
-	defer session.Close()
-	return g.Parity(ctx, b, session, a.seed)
+	if failed != nil {
+		return nil, failed
+	}
+	if d.Error != "" {
+		return nil, errors.New(d.Error)
+	}
+	return d, ctx.Err()
 }
 
 // attachSpec puts the Spec that the flag names into the model; it reports whether the model has one then.
