@@ -17,14 +17,20 @@ import (
 
 // editFlags are the flags of edit.
 type editFlags struct {
-	out     string
-	classes int
-	keep    string
-	maps    []string
-	initial string
-	labels  string
-	heads   []string
-	trusted bool
+	out      string
+	classes  int
+	keep     string
+	maps     []string
+	initial  string
+	labels   string
+	heads    []string
+	channels int
+	input    string
+	cut      string
+	add      []string
+	rename   []string
+	dynamic  []string
+	trusted  bool
 }
 
 // editReport is what edit tells.
@@ -32,6 +38,7 @@ type editReport struct {
 	Source   string        `json:"source"`
 	Output   string        `json:"output"`
 	Classes  *edit.Changes `json:"classes,omitempty"`
+	Channels *edit.Changes `json:"in_channels,omitempty"`
 	Ran      bool          `json:"ran"` // in onnxruntime, on random input
 	Warnings []string      `json:"warnings"`
 }
@@ -40,14 +47,17 @@ func (a *app) edit() *cobra.Command {
 	var f editFlags
 	cmd := &cobra.Command{
 		Use:   "edit MODEL.onnx -o NEW.onnx",
-		Short: "Change a model's classes",
+		Short: "Change a model's classes, channels, ends and names",
 		Long: `Changes the structure of a model: how many classes it has, with the weights of old classes kept or moved, in its head and in
-everything behind that has a number for each class. What is not edited stays byte for byte. The result is run in onnxruntime
-before it is written; an edit that is impossible names the nodes in the way. See docs/edit.md.
+everything behind that has a number for each class; how many channels it takes; where it ends and what it returns; names; and
+which axes are free. What is not edited stays byte for byte. The result is run in onnxruntime before it is written; an edit that
+is impossible names the nodes in the way. See docs/edit.md.
 
 ` + exitHelp,
 		Example: `  nitrain edit unet.onnx -o five.onnx --classes 5 --keep 0,1
-  nitrain edit unet.onnx -o three.onnx --classes 3 --keep 0 --map 4=1 --labels names.txt`,
+  nitrain edit unet.onnx -o three.onnx --classes 3 --keep 0 --map 4=1 --labels names.txt
+  nitrain edit unet.onnx -o mono.onnx --in-channels 1 --dynamic batch,spatial
+  nitrain edit resnet.onnx -o features.onnx --cut-at /avgpool/GlobalAveragePool`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.out == "" {
@@ -69,6 +79,12 @@ func (f *editFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.initial, "init", "kaiming", "how new weights and biases start: `kaiming` (PyTorch's default), zero, or kaiming,zero")
 	flags.StringVar(&f.labels, "labels", "", "`FILE` with the new classes' names, a JSON list or lines")
 	flags.StringSliceVar(&f.heads, "of", nil, "`OUTPUT` whose classes change (repeatable; default: the first)")
+	flags.IntVar(&f.channels, "in-channels", 0, "new number of input channels `N`")
+	flags.StringVar(&f.input, "input", "", "`INPUT` whose channels change (default: the first)")
+	flags.StringVar(&f.cut, "cut-at", "", "end the model at a `NODE`, value or module")
+	flags.StringArrayVar(&f.add, "add-output", nil, "also return what a `NODE`, value or module makes (repeatable)")
+	flags.StringArrayVar(&f.rename, "rename", nil, "`A=B`: another name for an input, output, value or node (repeatable)")
+	flags.StringSliceVar(&f.dynamic, "dynamic", nil, "free axes: `batch,spatial` or one of them")
 	flags.BoolVar(&f.trusted, "trust", false, "open the model without trying it in a child process first")
 }
 
@@ -93,10 +109,10 @@ func (a *app) runEdit(ctx context.Context, src string, f editFlags) error {
 	if err := a.applyEdits(m, f, &report); err != nil {
 		return fmt.Errorf("%s: %w", src, err)
 	}
-	if err := structure(m); err != nil {
+	if err := a.tryEdited(ctx, src, m, f.trusted, &report); err != nil {
 		return fmt.Errorf("%s, edited: %w", src, err)
 	}
-	if err := a.tryEdited(ctx, src, m, f.trusted, &report); err != nil {
+	if err := structure(m); err != nil {
 		return fmt.Errorf("%s, edited: %w", src, err)
 	}
 	if err := onnx.WriteFile(f.out, m); err != nil {
@@ -105,12 +121,33 @@ func (a *app) runEdit(ctx context.Context, src string, f editFlags) error {
 	return a.result(report, func(w io.Writer) { printEdit(w, report, m) })
 }
 
-// applyEdits makes the edits that the flags ask for.
+// applyEdits makes the edits that the flags ask for, in the order of the help.
 func (a *app) applyEdits(m *onnx.Model, f editFlags, report *editReport) error {
-	if f.classes == 0 {
-		return usageError{errors.New("nothing to edit: want --classes N")}
+	if f.classes == 0 && f.channels == 0 && f.cut == "" && len(f.add)+len(f.rename)+len(f.dynamic) == 0 {
+		return usageError{errors.New("nothing to edit: want --classes, --in-channels, --cut-at, --add-output, --rename or --dynamic")}
 	}
-	return a.editClasses(m, f, report)
+	if f.classes == 0 && (f.keep != "" || len(f.maps) > 0 || f.labels != "") {
+		return usageError{errors.New("--keep, --map and --labels want --classes N")}
+	}
+	if f.classes != 0 {
+		if err := a.editClasses(m, f, report); err != nil {
+			return err
+		}
+	}
+	if f.channels != 0 {
+		if err := editChannels(m, f, report); err != nil {
+			return err
+		}
+	}
+	if err := editEnds(m, f, report); err != nil {
+		return err
+	}
+	for _, pair := range f.rename {
+		if err := renameValue(m, pair); err != nil {
+			return err
+		}
+	}
+	return editDynamic(m, f)
 }
 
 // editClasses changes the number of classes, in the graph and in the Spec.
@@ -167,6 +204,25 @@ func editLabels(m *onnx.Model, f editFlags, from map[int]int, report *editReport
 	return predict.WriteSpec(m, spec)
 }
 
+// editDynamic frees axes.
+func editDynamic(m *onnx.Model, f editFlags) error {
+	if len(f.dynamic) == 0 {
+		return nil
+	}
+	var d edit.Dynamic
+	for _, axis := range f.dynamic {
+		switch axis {
+		case "batch":
+			d.Batch = true
+		case "spatial":
+			d.Spatial = true
+		default:
+			return usageError{fmt.Errorf("--dynamic: want batch, spatial or both, got %q", axis)}
+		}
+	}
+	return d.Apply(m)
+}
+
 func printEdit(w io.Writer, r editReport, m *onnx.Model) {
 	if c := r.Classes; c != nil {
 		fmt.Fprintf(w, "classes     %d -> %d in %s\n", c.Was, c.Now, strings.Join(c.Heads, ", "))
@@ -177,6 +233,12 @@ func printEdit(w io.Writer, r editReport, m *onnx.Model) {
 			}
 			fmt.Fprintf(w, "            %s %v -> %v%s\n", t.Name, t.Was, t.Now, note)
 		}
+	}
+	if c := r.Channels; c != nil {
+		fmt.Fprintf(w, "channels    %d -> %d in %s\n", c.Was, c.Now, strings.Join(c.Heads, ", "))
+	}
+	for _, i := range m.Inputs() {
+		fmt.Fprintf(w, "input       %s %v\n", i.Name, i.Shape)
 	}
 	for _, o := range m.Outputs() {
 		fmt.Fprintf(w, "output      %s %v\n", o.Name, o.Shape)

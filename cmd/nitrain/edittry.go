@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -11,8 +13,15 @@ import (
 	"github.com/nitrain/nitrain/onnx/ort"
 )
 
+// trial runs an edited model beside its source.
+type trial struct {
+	source, edited *ort.Session
+	seed           uint64
+}
+
 // tryEdited opens an edited model in onnxruntime and runs it on random input of a size that the source can
-// run on.
+// run on; where axes were freed, at a second size too. Shapes of outputs that the model did not declare are
+// filled in from what came out.
 func (a *app) tryEdited(ctx context.Context, src string, m *onnx.Model, trusted bool, report *editReport) error {
 	was, err := onnx.ReadFile(src)
 	if err != nil {
@@ -22,44 +31,67 @@ func (a *app) tryEdited(ctx context.Context, src string, m *onnx.Model, trusted 
 	defer edit.Inference(was)()
 	defer edit.Inference(m)()
 	o := ort.Options{Threads: a.threads, Untrusted: !trusted}
-	source, err := ort.OpenModel(was, o)
-	if err != nil {
+	t := trial{seed: a.seed}
+	if t.source, err = ort.OpenModel(was, o); err != nil {
 		return fmt.Errorf("the source itself: %w", err)
 	}
-	defer source.Close()
-	edited, err := ort.OpenModel(m, o)
-	if err != nil {
+	defer t.source.Close()
+	if t.edited, err = ort.OpenModel(m, o); err != nil {
 		return err
 	}
-	defer edited.Close()
+	defer t.edited.Close()
 	for _, size := range [...]int{32, 64, 96, 128, 224} {
-		in, err := randomInputs(source.Inputs(), size, a.seed)
+		in, err := randomInputs(t.source.Inputs(), sizes(t.source, size, 1, 0), t.seed)
 		if err != nil {
 			return err
 		}
-		if _, err := source.Run(ctx, in); err != nil {
+		if _, err := t.source.Run(ctx, in); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			continue
 		}
-		if in, err = randomInputs(edited.Inputs(), size, a.seed); err != nil {
+		if in, err = randomInputs(t.edited.Inputs(), sizes(t.source, size, 1, 0), t.seed); err != nil {
 			return err
 		}
-		_, err = edited.Run(ctx, in)
-		report.Ran = err == nil
-		return err
+		out, err := t.edited.Run(ctx, in)
+		if err != nil {
+			return err
+		}
+		report.Ran = true
+		fillShapes(m, out)
+		return t.free(ctx, size, out)
 	}
 	report.Warnings = append(report.Warnings, "the source does not run on random input of any size tried: the edited model was opened, not run")
 	return nil
 }
 
-// randomInputs draws normal numbers, and small counts for integers. Free axes are size long, a free first one
-// has 1 entry.
-func randomInputs(infos []onnx.ValueInfo, size int, seed uint64) (map[string]*onnx.Tensor, error) {
-	rng := rand.New(rand.NewPCG(seed, 3))
-	out := map[string]*onnx.Tensor{}
-	for _, info := range infos {
+// fillShapes declares the shapes of outputs whose rank is unknown: as they came out, or free where an input
+// has free axes.
+func fillShapes(m *onnx.Model, out map[string]*onnx.Tensor) {
+	fixed := true
+	for _, in := range m.Inputs() {
+		fixed = fixed && !slices.ContainsFunc(in.Shape, func(d int) bool { return d < 0 })
+	}
+	for i, o := range m.Outputs() {
+		if got := out[o.Name]; o.Shape == nil && got != nil {
+			o.Shape = got.Shape()
+			o.Dims = make([]string, len(o.Shape))
+			for k := range o.Shape {
+				if !fixed {
+					o.Shape[k] = -1
+				}
+			}
+			m.Outputs()[i] = o
+		}
+	}
+}
+
+// sizes returns a size for each axis of the source's inputs: times scales the first, more is added to the
+// others.
+func sizes(s *ort.Session, size, times, more int) [][]int {
+	var out [][]int
+	for _, info := range s.Inputs() {
 		shape := slices.Clone(info.Shape)
 		for i, d := range shape {
 			if d < 0 {
@@ -67,6 +99,124 @@ func randomInputs(infos []onnx.ValueInfo, size int, seed uint64) (map[string]*on
 				if i == 0 {
 					shape[i] = 1
 				}
+			}
+			if i == 0 {
+				shape[i] *= times
+			} else {
+				shape[i] += more
+			}
+		}
+		out = append(out, shape)
+	}
+	return out
+}
+
+// freed reports whether the edited model has a free axis, first or other, that the source had not.
+func (t trial) freed(first bool) bool {
+	source := t.source.Inputs()
+	for i, in := range t.edited.Inputs() {
+		for k, d := range in.Shape {
+			if i < len(source) && k < len(source[i].Shape) && (k == 0) == first && d < 0 && source[i].Shape[k] >= 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// free runs the model at another size on the axes that the edit freed.
+func (t trial) free(ctx context.Context, size int, before map[string]*onnx.Tensor) error {
+	if t.freed(true) {
+		if err := t.twice(ctx, size, before); err != nil {
+			return fmt.Errorf("with twice the batch: %w", err)
+		}
+	}
+	if !t.freed(false) {
+		return nil
+	}
+	in, err := randomInputs(t.edited.Inputs(), sizes(t.source, size, 1, 32), t.seed)
+	if err != nil {
+		return err
+	}
+	out, err := t.edited.Run(ctx, in)
+	if err != nil {
+		return fmt.Errorf("at a size larger by 32: %w", err)
+	}
+	for _, o := range t.edited.Outputs() {
+		for k, d := range o.Shape {
+			if k > 0 && d < 0 && out[o.Name].Shape()[k] == before[o.Name].Shape()[k] {
+				return fmt.Errorf("at a size larger by 32: axis %d of output %q stays %d: something inside fixes it", k, o.Name, before[o.Name].Shape()[k])
+			}
+		}
+	}
+	return nil
+}
+
+// twice gives every input twice over: each half of the outputs has to be what it was.
+func (t trial) twice(ctx context.Context, size int, before map[string]*onnx.Tensor) error {
+	once, err := randomInputs(t.edited.Inputs(), sizes(t.source, size, 1, 0), t.seed)
+	if err != nil {
+		return err
+	}
+	double := map[string]*onnx.Tensor{}
+	for name, x := range once {
+		raw, err := x.Bytes()
+		if err != nil {
+			return err
+		}
+		shape := x.Shape()
+		if len(shape) > 0 {
+			shape[0] *= 2
+			raw = slices.Concat(raw, raw)
+		}
+		if double[name], err = onnx.NewTensor(x.DType(), shape, raw); err != nil {
+			return err
+		}
+	}
+	out, err := t.edited.Run(ctx, double)
+	if err != nil {
+		return err
+	}
+	for name, one := range before {
+		if err := isTwice(one, out[name]); err != nil {
+			return fmt.Errorf("output %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func isTwice(one, two *onnx.Tensor) error {
+	if two.Len() != 2*one.Len() {
+		return fmt.Errorf("want twice the shape %v, got %v: something inside fixes the batch", one.Shape(), two.Shape())
+	}
+	if !one.DType().Float() {
+		return nil
+	}
+	a, errA := one.Float32()
+	b, errB := two.Float32()
+	if err := errors.Join(errA, errB); err != nil {
+		return err
+	}
+	largest, difference := 0.0, 0.0
+	for i, v := range b {
+		largest = max(largest, math.Abs(float64(v)))
+		difference = max(difference, math.Abs(float64(v-a[i%len(a)])))
+	}
+	if difference > 1e-3*largest {
+		return fmt.Errorf("entries of a batch mix: they differ by %g of %g", difference, largest)
+	}
+	return nil
+}
+
+// randomInputs draws normal numbers, and small counts for integers; free axes have the sizes given.
+func randomInputs(infos []onnx.ValueInfo, free [][]int, seed uint64) (map[string]*onnx.Tensor, error) {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	out := map[string]*onnx.Tensor{}
+	for k, info := range infos {
+		shape := slices.Clone(info.Shape)
+		for i, d := range shape {
+			if d < 0 && k < len(free) && i < len(free[k]) {
+				shape[i] = free[k][i]
 			}
 		}
 		n, err := onnx.Elements(shape)

@@ -292,18 +292,24 @@ func (s *surgery) replace(at slot, t *onnx.Tensor, axis int, l layout, f filling
 	if err != nil {
 		return fmt.Errorf("input %d of node %q: %w", at.input, nodeName(at.node), err)
 	}
+	return s.settle(at, name, now, chain)
+}
+
+// settle stores what a node is to see in place of a stored tensor: where it was, or in a copy when others use
+// that too.
+func (s *surgery) settle(at slot, name string, now *onnx.Tensor, chain []*onnx.Node) error {
 	was := s.stored[name].Shape()
-	copied := false
+	change := Change{Node: nodeName(at.node), Was: was}
+	var err error
 	if back, ok := s.inverse(now, chain); ok && s.private(name, chain) {
 		err = s.put(name, back)
 		now = back
 	} else {
-		if name, err = s.attach(at, name, now, chain); err != nil {
-			return err
-		}
-		copied = true
+		name, err = s.attach(at, name, now, chain)
+		change.Copied = true
 	}
-	s.report.Tensors = append(s.report.Tensors, Change{Name: name, Node: nodeName(at.node), Was: was, Now: now.Shape(), Copied: copied})
+	change.Name, change.Now = name, now.Shape()
+	s.report.Tensors = append(s.report.Tensors, change)
 	return err
 }
 
