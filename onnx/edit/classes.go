@@ -218,9 +218,6 @@ func (s *surgery) classAxis(info onnx.ValueInfo) int {
 	if at := s.headAxis(info.Name, longChain*8); at >= 0 && at < len(info.Shape) {
 		return at
 	}
-	if task := onnx.GuessTask(s.m); task.Channels > 0 && s.m.Outputs()[0].Name == info.Name && task.ChannelAxis < len(info.Shape) {
-		return task.ChannelAxis
-	}
 	if len(info.Shape) >= 4 {
 		return 1
 	}
@@ -238,15 +235,18 @@ func (s *surgery) headAxis(value string, steps int) int {
 	case "Conv", "ConvTranspose", "Gemm":
 		return 1
 	case "MatMul":
-		if shape := s.shape(value); shape != nil {
-			return len(shape) - 1
+		shape := s.shape(value)
+		if w := s.slotShape(slot{n, 0}); len(w) >= 2 { // weights on the left
+			return len(shape) - 2
 		}
-		return -1
+		return len(shape) - 1
+	case "Einsum":
+		return s.einsumAxis(n)
 	case "Transpose":
 		perm := n.Ints("perm", nil)
 		at := s.headAxis(n.Input(0), steps-1)
 		return slices.Index(perm, int64(at))
-	case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "ReduceMean", "ReduceSum", "ReduceMax", "Einsum", "DepthToSpace":
+	case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "ReduceMean", "ReduceSum", "ReduceMax":
 		return -1
 	}
 	for _, in := range n.Inputs {

@@ -191,6 +191,24 @@ func (s *surgery) einsum(n *onnx.Node, l layout) {
 	}
 }
 
+// einsumAxis returns the axis of the result that the stored factor alone has, -1 for none.
+func (s *surgery) einsumAxis(n *onnx.Node) int {
+	left, out, _ := strings.Cut(strings.ReplaceAll(n.String("equation", ""), " ", ""), "->")
+	terms := strings.Split(left, ",")
+	for k, term := range terms {
+		if k >= len(n.Inputs) || len(terms) != len(n.Inputs) || s.slotShape(slot{n, k}) == nil {
+			continue
+		}
+		others := strings.Join(slices.Delete(slices.Clone(terms), k, k+1), "")
+		for i := range out {
+			if strings.Contains(term, out[i:i+1]) && !strings.Contains(others, out[i:i+1]) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
 func (s *surgery) head(n *onnx.Node, l layout) {
 	s.heads[n] = l
 	if !slices.Contains(s.report.Heads, nodeName(n)) {

@@ -125,8 +125,81 @@ func (l *links) shapeWithin(value string, steps int) []int {
 		return permuted(in, n.Ints("perm", nil))
 	case n.OpType == "Reshape":
 		return l.reshaped(n, in)
+	case elementwise(n.OpType):
+		return l.broadcast(n, steps)
+	case n.OpType == "InstanceNormalization", n.OpType == "BatchNormalization" && value == n.Output(0):
+		return in
+	}
+	return l.layerShape(n, steps)
+}
+
+// broadcast returns what is known of the shape of an elementwise operator's result.
+func (l *links) broadcast(n *onnx.Node, steps int) []int {
+	var out []int
+	for k, v := range n.Inputs {
+		shape := l.shapeWithin(v, steps/2)
+		if name, chain, ok := l.origin(v); ok {
+			shape = l.chained(l.stored[name].Shape(), chain)
+		}
+		if shape == nil {
+			return nil
+		}
+		if len(shape) > len(out) {
+			shape, out = out, slices.Clone(shape)
+		}
+		for i, d := range shape {
+			at := len(out) - len(shape) + i
+			switch {
+			case out[at] == 1:
+				out[at] = d
+			case d != 1 && d != out[at] && k > 0:
+				out[at] = -1
+			}
+		}
+	}
+	return out
+}
+
+// layerShape returns what the weights of a layer tell of its result's shape.
+func (l *links) layerShape(n *onnx.Node, steps int) []int {
+	weights := func(k int) []int {
+		name, chain, ok := l.origin(n.Input(k))
+		if !ok {
+			return nil
+		}
+		return l.chained(l.stored[name].Shape(), chain)
+	}
+	w := weights(1)
+	switch {
+	case n.OpType == "MatMul":
+		if left := weights(0); len(left) >= 2 {
+			return replaced(l.shapeWithin(n.Input(1), steps-1), 2, left[len(left)-2])
+		}
+		if len(w) >= 2 {
+			return replaced(l.shapeWithin(n.Input(0), steps-1), 1, w[len(w)-1])
+		}
+	case len(w) < 2:
+	case n.OpType == "Gemm":
+		return []int{-1, w[1-n.Int("transB", 0)&1]}
+	case n.OpType == "Conv", n.OpType == "ConvTranspose":
+		out := slices.Repeat([]int{-1}, len(w))
+		out[1] = w[0]
+		if n.OpType == "ConvTranspose" {
+			out[1] = w[1] * int(max(n.Int("group", 1), 1))
+		}
+		return out
 	}
 	return nil
+}
+
+// replaced returns a shape with another size, counted from its end.
+func replaced(shape []int, fromEnd, size int) []int {
+	if len(shape) < fromEnd {
+		return nil
+	}
+	shape = slices.Clone(shape)
+	shape[len(shape)-fromEnd] = size
+	return shape
 }
 
 func permuted(in []int, perm []int64) []int {
