@@ -3,6 +3,7 @@ package convert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -123,6 +124,9 @@ const (
 	curveLimit        = 1e-3
 )
 
+// ErrNoTruth says that a truth file holds nothing that a model could be compared with.
+var ErrNoTruth = errors.New("convert: truth: want tensors named out:, out2:, cot: or target:, got none")
+
 // CheckModel examines a model: its structure, its import, parity of the training graph with another
 // runtime on random input, derivatives against central differences, and that writing untouched weights
 // back changes nothing; with a truth, everything that it holds. An error means that the examination itself
@@ -148,6 +152,9 @@ func CheckModel(ctx context.Context, b *Backend, m *onnx.Model, o CheckOptions) 
 	e := &examination{graph: g, backend: b, options: o, half: hasHalf(m)}
 	if o.Truth != nil {
 		r.Against = e.against(ctx)
+		if *r.Against == (Against{}) && ctx.Err() == nil {
+			return nil, ErrNoTruth
+		}
 		r.OK = r.Against.ok()
 		return r, ctx.Err()
 	}

@@ -127,6 +127,9 @@ func (p *plan) fillSize(e *ConfigError) {
 			break
 		}
 	}
+	if n := p.batchSamples(); n > maxBatchSamples {
+		e.add("batch: want at most %d samples in a batch of patches, got %.3g: %d of %v voxels", maxBatchSamples, n, max(1, p.Batch), p.Patch)
+	}
 	if p.spec.Input.Layout.Axes() == 2 && !p.Whole && p.Patch[2] != 1 {
 		e.add("patch: the model is 2-D: want a third size of 1, got %v", p.Patch)
 	}
@@ -233,3 +236,15 @@ func (p *plan) samples() int { return p.Batch * p.Accumulate }
 func (p *plan) due(step int) bool { return step == p.Steps || step%p.ValidateEvery == 0 }
 
 func (p *plan) rates() rates { return rates{p.Schedule, p.Rate, p.Warmup, p.Steps} }
+
+// maxBatchSamples is the largest input of one step: the activations of any network take many times its memory.
+const maxBatchSamples = 1 << 29
+
+// batchSamples counts the samples of a batch of patches, 0 for whole images.
+func (p *plan) batchSamples() float64 {
+	n := float64(max(1, p.Batch)) * float64(max(1, len(p.spec.Input.Channels)))
+	for _, size := range p.Patch {
+		n *= float64(size)
+	}
+	return n
+}

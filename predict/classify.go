@@ -1,6 +1,7 @@
 package predict
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -49,6 +50,9 @@ func (p *Predictor) classify(s *scores) (*Prediction, error) {
 	return &Prediction{Classes: classes, Spec: &p.spec}, nil
 }
 
+// errNaN is what a model does that got what is no number, or whose weights are broken.
+var errNaN = errors.New("want numbers, got NaN")
+
 func (p *Predictor) notANumber() error {
-	return fmt.Errorf("predict: output %q: want numbers, got NaN", p.models[0].output)
+	return fmt.Errorf("predict: output %q: %w", p.models[0].output, errNaN)
 }

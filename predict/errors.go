@@ -1,5 +1,7 @@
 package predict
 
+import "errors"
+
 // MismatchError says that a model contradicts its Spec: nothing that is done to the image can help.
 type MismatchError struct {
 	What string // "output has 3 channels, labels name 2"
@@ -17,10 +19,20 @@ func (e *MismatchError) Hint() string {
 type ImageError struct {
 	What string // "model wants 1 channel, image has 4"
 	Help string // what to do, "" where nothing can be said
+	Err  error  // the cause, may be nil
 }
 
 // Error describes the difference.
 func (e *ImageError) Error() string { return "predict: " + e.What }
 
+// Unwrap returns the cause.
+func (e *ImageError) Unwrap() error { return e.Err }
+
 // Hint says what to do.
-func (e *ImageError) Hint() string { return e.Help }
+func (e *ImageError) Hint() string {
+	var cause interface{ Hint() string }
+	if e.Help == "" && errors.As(e.Err, &cause) {
+		return cause.Hint()
+	}
+	return e.Help
+}

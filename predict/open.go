@@ -35,6 +35,9 @@ func Open(path string, o Options) (*Predictor, error) {
 	}
 	var runs []onnx.Runner
 	for _, file := range append([]string{path}, o.Ensemble...) {
+		if err := readable(file); err != nil {
+			return nil, errors.Join(err, shut())
+		}
 		session, err := ort.Open(file, o.Options)
 		if err != nil {
 			return nil, errors.Join(err, shut())
@@ -47,6 +50,15 @@ func Open(path string, o Options) (*Predictor, error) {
 	}
 	p.close = shut
 	return p, nil
+}
+
+// readable says what is wrong with a file that is no model, better than onnxruntime does.
+func readable(path string) error {
+	m, err := onnx.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return m.Close()
 }
 
 func specOf(path string, given *Spec) (Spec, error) {

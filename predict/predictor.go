@@ -40,6 +40,22 @@ func New(spec Spec, run onnx.Runner, more ...onnx.Runner) (*Predictor, error) {
 	return p, nil
 }
 
+// Matches compares a Spec with the inputs and outputs of a model, without running it, and returns what [New]
+// would: *[MismatchError] where they contradict each other.
+func Matches(spec Spec, inputs, outputs []onnx.ValueInfo) error {
+	_, err := New(spec, signature{inputs, outputs})
+	return err
+}
+
+// signature is a model of which only inputs and outputs are known.
+type signature struct{ inputs, outputs []onnx.ValueInfo }
+
+func (s signature) Inputs() []onnx.ValueInfo  { return s.inputs }
+func (s signature) Outputs() []onnx.ValueInfo { return s.outputs }
+func (s signature) Run(context.Context, map[string]*onnx.Tensor) (map[string]*onnx.Tensor, error) {
+	return nil, errors.New("predict: a model's inputs and outputs alone cannot run")
+}
+
 // Spec returns the Spec that the Predictor follows.
 func (p *Predictor) Spec() Spec { return p.spec }
 
@@ -90,16 +106,31 @@ func (p *Predictor) PredictWith(ctx context.Context, im *imageio.Image, r Reques
 // several times prepares once.
 func (p *Predictor) PredictPrepared(ctx context.Context, in *Prepared, r Request) (*Prediction, error) {
 	if r.Mirror && (p.spec.Tile == nil || len(p.spec.Tile.Mirror) == 0) {
-		return nil, errors.New("predict: mirroring was asked for, but the Spec's tile.mirror names no axis")
+		return nil, &MismatchError{What: "mirroring was asked for, but its tile.mirror names no axis"}
 	}
 	s, err := p.scores(ctx, in.Image, r)
 	if err != nil {
 		return nil, err
 	}
+	var out *Prediction
 	if p.spec.Task == Classification {
-		return p.classify(s)
+		out, err = p.classify(s)
+	} else {
+		out, err = p.segment(ctx, in, s, r)
 	}
-	return p.segment(ctx, in, s, r)
+	if errors.Is(err, errNaN) && !allFinite(in.Image.Data) {
+		err = &ImageError{What: "the prepared image has samples that are not finite numbers", Err: err}
+	}
+	return out, err
+}
+
+func allFinite(data []float32) bool {
+	for _, v := range data {
+		if v-v != 0 { // NaN and the infinities
+			return false
+		}
+	}
+	return true
 }
 
 // Prepared is an image as the model sees it, and the way back.
@@ -155,7 +186,7 @@ func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first i
 	for i, step := range steps {
 		next, err := step.Apply(*im)
 		if err != nil {
-			return fmt.Errorf("predict: prepare[%d]: %w", first+i, err)
+			return &ImageError{What: fmt.Sprintf("prepare[%d]: %v", first+i, err), Err: err}
 		}
 		if !shifted((*im).Grid, next.Grid) {
 			out.Model = next.Grid

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // version is what `nitrain --version` prints and what written models carry.
@@ -64,16 +67,16 @@ model's input, and its output an image on the scan's own grid, is stored inside 
 			if err := applyConfig(cmd, a.config); err != nil {
 				return err
 			}
-			if a.threads < 0 {
-				return usageError{fmt.Errorf("--threads: want at least 0, got %d", a.threads)}
+			if most := max(32, 4*runtime.NumCPU()); a.threads < 0 || a.threads > most { // each takes memory, and the cores from the others
+				return usageError{fmt.Errorf("--threads: want 0 to %d, got %d", most, a.threads)}
 			}
-			return nil
+			return a.knownDevice()
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagFault(err)} })
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print one JSON object on stdout, progress as JSON lines on stderr")
 	flags.BoolVar(&a.quiet, "quiet", false, "print no progress")
@@ -153,4 +156,29 @@ func (a *app) result(v any, text func(w io.Writer)) error {
 	}
 	_, err = fmt.Fprintln(a.out, string(line))
 	return err
+}
+
+// knownDevice refuses a device that no command knows.
+func (a *app) knownDevice() error {
+	kind, index, numbered := strings.Cut(a.device, ":")
+	_, err := strconv.ParseUint(index, 10, 16)
+	if kind == "auto" && !numbered || kind == "cpu" && !numbered || kind == "go" && !numbered || kind == "cuda" && (!numbered || err == nil) {
+		return nil
+	}
+	return usageError{fmt.Errorf("--device: want auto, cpu, cuda or cuda:N, got %q", a.device)}
+}
+
+// flagFault says what kind of value a flag wants, in place of the parser's own words.
+func flagFault(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	kinds := map[string]string{"int": "a whole number", "int64": "a whole number", "uint": "a whole number from 0", "uint64": "a whole number from 0", "float64": "a number", "float32": "a number",
+		"bool": "true or false", "duration": "a duration such as 30s"}
+	kind, known := kinds[bad.GetFlag().Value.Type()]
+	if !known {
+		return err
+	}
+	return fmt.Errorf("--%s: want %s, got %q", bad.GetFlag().Name, kind, bad.GetValue())
 }

@@ -75,7 +75,7 @@ func scalar(v any) (string, error) {
 func closest(flags *pflag.FlagSet, key string) string {
 	found := ""
 	flags.VisitAll(func(f *pflag.Flag) {
-		if found == "" && len(key) >= 3 && strings.HasPrefix(f.Name, key[:3]) {
+		if found == "" && f.Name != key && len(key) >= 3 && strings.HasPrefix(f.Name, key[:3]) {
 			found = fmt.Sprintf(" (did you mean %q?)", f.Name)
 		}
 	})

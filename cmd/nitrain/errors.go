@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/explain"
@@ -39,12 +40,13 @@ func unsupported(err error) bool {
 func badData(err error) bool {
 	var format *imageio.FormatError
 	var problems *dataset.Problems
+	var list *dataset.ListError
 	var image *predict.ImageError
 	var marked badDataError
 	var grid *transform.GridError
 	var target *explain.TargetError
-	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &image) || errors.As(err, &marked) || errors.As(err, &grid) || errors.As(err, &target) ||
-		errors.Is(err, fs.ErrNotExist)
+	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &list) || errors.As(err, &image) || errors.As(err, &marked) || errors.As(err, &grid) || errors.As(err, &target) ||
+		errors.Is(err, fs.ErrNotExist) || errors.Is(err, convert.ErrNoTruth)
 }
 
 // misused tells errors about what the command line asks for.
@@ -56,15 +58,47 @@ func misused(err error) bool {
 	return errors.As(err, &usage) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference)
 }
 
-// outputs refuses files to write whose folder does not exist, before any work is done for them.
+// outputs refuses files to write whose folder does not exist, that are folders or that are named twice,
+// before any work is done for them.
 func outputs(files ...string) error {
+	if err := parents(files...); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
 	for _, file := range files {
 		if file == "" {
 			continue
 		}
-		if _, err := os.Stat(filepath.Dir(file)); err != nil {
-			return usageError{fmt.Errorf("%s: the folder to write to: %w", file, errors.Unwrap(err))}
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			return usageError{fmt.Errorf("%s: want a file to write, got a folder", file)}
+		}
+		if seen[filepath.Clean(file)] {
+			return usageError{fmt.Errorf("%s: want a file for each output, got one for two", file)}
+		}
+		seen[filepath.Clean(file)] = true
+	}
+	return nil
+}
+
+// parents refuses files and folders to write whose own folder does not exist.
+func parents(paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return usageError{fmt.Errorf("%s: the folder to write to: %w", path, errors.Unwrap(err))}
 		}
 	}
 	return nil
+}
+
+// named refuses a file to write whose name does not say one of the formats that the command writes.
+func named(file string, endings ...string) error {
+	for _, end := range endings {
+		if file == "" || strings.HasSuffix(strings.ToLower(file), end) {
+			return nil
+		}
+	}
+	return usageError{fmt.Errorf("%s: want a name that ends in %s", file, strings.Join(endings, " or "))}
 }

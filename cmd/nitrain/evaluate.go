@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/nitrain/nitrain/predict"
 )
 
@@ -50,6 +51,9 @@ func (a *app) runEvaluate(ctx context.Context, model, spec, out string, data dat
 		return err
 	}
 	defer p.Close()
+	if err := dataset.Check(ctx, cases, dataset.Want{Labelled: true}); err != nil {
+		return err
+	}
 	bar := a.progress()
 	report, err := p.Evaluate(ctx, cases, predict.Evaluation{Surfaces: surfaces, Progress: func(done, total int, last predict.CaseScore) {
 		bar.show("evaluate", done, total, fmt.Sprintf("%s dice %.3f", last.ID, last.Dice()), map[string]any{"case": last.ID})

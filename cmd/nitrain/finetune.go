@@ -43,6 +43,9 @@ Cases with a column "split" (train, valid) are divided by it; otherwise --split 
 			if err != nil {
 				return err
 			}
+			if cfg.Steps < 0 {
+				return usageError{fmt.Errorf("--steps: want at least 0, got %d", cfg.Steps)}
+			}
 			if cmd.Flags().Changed("steps") && cfg.Steps == 0 {
 				cfg.Steps = finetune.NoSteps
 			}
@@ -62,7 +65,7 @@ Cases with a column "split" (train, valid) are divided by it; otherwise --split 
 }
 
 func (a *app) runFinetune(ctx context.Context, path, out string, cfg finetune.Config, data, valid dataFlags, split float64) error {
-	if err := outputs(out); err != nil {
+	if err := parents(out); err != nil {
 		return err
 	}
 	train, validation, err := divide(data, valid, split, cfg)

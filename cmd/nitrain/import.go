@@ -200,6 +200,9 @@ func attachSpec(m *onnx.Model, flag, src, sha string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if err := predict.Matches(spec, m.Inputs(), m.Outputs()); err != nil {
+		return false, fmt.Errorf("%s: %w", src, err)
+	}
 	if spec.Provenance == nil {
 		spec.Provenance = &predict.Provenance{Source: filepath.Base(src), SHA256: sha, Tool: "nitrain " + version}
 	}

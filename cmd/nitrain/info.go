@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -26,14 +27,14 @@ hashes of the samples. For a model: inputs, outputs, task, heads, parameters by 
 		Example: `  nitrain info scan.nii.gz --voxels --json
   nitrain info model.onnx`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runInfo(args[0], voxels) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runInfo(cmd.Context(), args[0], voxels) },
 	}
 	cmd.Flags().BoolVar(&voxels, "voxels", false, "for an image: statistics and hashes of the samples")
 	return cmd
 }
 
-func (a *app) infoImage(path string, voxels bool) error {
-	d, err := imageio.Describe(path, voxels)
+func (a *app) infoImage(ctx context.Context, path string, voxels bool) error {
+	d, err := interruptible(ctx, func() (*imageio.Description, error) { return imageio.Describe(path, voxels) })
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func orNone(s string) string {
 
 // runInfo tells what path is by looking at it: a folder with a run.json is a run, a file that reads as ONNX
 // is a model, a table is a list of cases, and everything else should be an image.
-func (a *app) runInfo(path string, voxels bool) error {
+func (a *app) runInfo(ctx context.Context, path string, voxels bool) error {
 	stat, err := os.Stat(path)
 	if err != nil {
 		return badDataError{err}
@@ -95,7 +96,7 @@ func (a *app) runInfo(path string, voxels bool) error {
 	case ".csv", ".tsv", ".json":
 		return a.infoData(path)
 	default:
-		return a.infoImage(path, voxels)
+		return a.infoImage(ctx, path, voxels)
 	}
 }
 

@@ -82,7 +82,7 @@ func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args
 	if err != nil {
 		return err
 	}
-	if err := outputs(f.out, f.volumes); err != nil {
+	if err := placed(f, scans, many); err != nil {
 		return err
 	}
 	p, err := a.openPredictor(model, f.spec, !f.trusted, f.ensemble...)
@@ -133,6 +133,51 @@ func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args
 		err = fmt.Errorf("%d of %d scans failed; the first: %w", len(failed), len(scans), failed[0])
 	}
 	return err
+}
+
+// placed refuses places for the results that cannot hold them, or that would destroy a scan or another result.
+func placed(f predictFlags, scans [][]string, many bool) error {
+	if err := errors.Join(parents(f.out), outputs(f.volumes)); err != nil || f.out == "" {
+		return err
+	}
+	if !many {
+		if err := errors.Join(outputs(f.out, f.volumes), named(f.out, ".nii", ".nii.gz", ".png")); err != nil {
+			return err
+		}
+	} else if stem(f.out) != f.out {
+		return usageError{fmt.Errorf("%s: want a folder for the results of several scans, got the name of a file", f.out)}
+	} else if info, err := os.Stat(f.out); err == nil && !info.IsDir() {
+		return usageError{fmt.Errorf("%s: want a folder for the results of several scans, got a file", f.out)}
+	}
+	from := map[string]string{}
+	for _, scan := range scans {
+		out := f.place(scan, many)
+		if other, twice := from[out]; twice {
+			return usageError{fmt.Errorf("%s: want a result for each scan, got one name for %s and %s", out, other, scan[0])}
+		}
+		from[out] = scan[0]
+		for _, file := range scan {
+			if same(file, out) {
+				return usageError{fmt.Errorf("%s: want another name for the result: it would replace the scan", file)}
+			}
+		}
+	}
+	return nil
+}
+
+// place returns the file that holds a scan's result.
+func (f predictFlags) place(scan []string, many bool) string {
+	if many {
+		return filepath.Join(f.out, stem(filepath.Base(scan[0]))+".nii.gz")
+	}
+	return f.out
+}
+
+// same reports whether two paths name one file that is there.
+func same(a, b string) bool {
+	one, err1 := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(one, other)
 }
 
 func (a *app) openPredictor(model, specFile string, untrusted bool, ensemble ...string) (*predict.Predictor, error) {
@@ -231,12 +276,11 @@ func (a *app) predictOne(ctx context.Context, p *predict.Predictor, f predictFla
 	if err != nil {
 		return result, err
 	}
-	out := f.out
+	out := f.place(scan, many)
 	if many {
 		if err := os.MkdirAll(f.out, 0o755); err != nil {
 			return result, err
 		}
-		out = filepath.Join(f.out, stem(filepath.Base(scan[0]))+".nii.gz")
 	}
 	if got.Labels != nil {
 		if err := imageio.Write(out, got.Labels); err != nil {

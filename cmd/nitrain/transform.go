@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ orient, spacing, resize, like. A label map (--label) is resampled by nearest nei
   nitrain transform seg.nii.gz -o clean.nii.gz --label --steps steps.json
   echo '[{"op":"zscore","nonzero":true}]' > steps.json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return a.runTransform(args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runTransform(cmd.Context(), args[0], f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.out, "output", "o", "", "`FILE` to write (NIfTI, PNG for 2-D)")
@@ -45,11 +46,11 @@ orient, spacing, resize, like. A label map (--label) is resampled by nearest nei
 	return cmd
 }
 
-func (a *app) runTransform(scan string, f transformFlags) error {
+func (a *app) runTransform(ctx context.Context, scan string, f transformFlags) error {
 	if f.out == "" {
 		return usageError{errors.New("want a file to write: -o FILE")}
 	}
-	if err := outputs(f.out); err != nil {
+	if err := errors.Join(outputs(f.out), named(f.out, ".nii", ".nii.gz", ".png")); err != nil {
 		return err
 	}
 	steps, err := f.pipeline()
@@ -60,13 +61,19 @@ func (a *app) runTransform(scan string, f transformFlags) error {
 	if f.label {
 		read = imageio.ReadLabel
 	}
-	im, err := read(scan)
+	got, err := interruptible(ctx, func() (*imageio.Image, error) {
+		im, err := read(scan)
+		if err != nil {
+			return nil, err
+		}
+		got, err := steps.Apply(im)
+		if err != nil {
+			return nil, badDataError{fmt.Errorf("%s: %w", scan, err)}
+		}
+		return got, nil
+	})
 	if err != nil {
 		return err
-	}
-	got, err := steps.Apply(im)
-	if err != nil {
-		return badDataError{fmt.Errorf("%s: %w", scan, err)}
 	}
 	if err := imageio.Write(f.out, got); err != nil {
 		return err
@@ -107,6 +114,11 @@ func (f transformFlags) pipeline() (transform.Pipeline, error) {
 	if f.orient != "" {
 		list = append(list, map[string]any{"op": "orient", "axes": f.orient})
 	}
+	for _, n := range []struct{ flag, text string }{{"--spacing", f.spacing}, {"--resize", f.size}} {
+		if n.text != "" && !json.Valid([]byte("["+n.text+"]")) {
+			return nil, usageError{fmt.Errorf("%s: want numbers such as 1,1,1, got %q", n.flag, n.text)}
+		}
+	}
 	if f.spacing != "" {
 		list = append(list, map[string]any{"op": "spacing", "mm": json.RawMessage("[" + f.spacing + "]")})
 	}
@@ -118,7 +130,7 @@ func (f transformFlags) pipeline() (transform.Pipeline, error) {
 	}
 	raw, err := json.Marshal(list)
 	if err != nil {
-		return nil, usageError{errors.New("--spacing and --resize: want numbers such as 1,1,1")}
+		return nil, err
 	}
 	steps, err := transform.ParseSteps(raw)
 	if err != nil {

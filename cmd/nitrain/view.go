@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"image"
 	"image/png"
 	"io"
 	"strconv"
@@ -37,7 +39,7 @@ patient's right on the left. A segmentation is laid over in its labels' colours 
   nitrain view scan.nii.gz --seg seg.nii.gz --labels model.onnx -o look.png
   nitrain view ct.nii.gz --window=-160,240 --grid --plane axial -o slices.png`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return a.runView(args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runView(cmd.Context(), args[0], f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.out, "output", "o", "", "PNG `FILE` to write")
@@ -52,7 +54,7 @@ patient's right on the left. A segmentation is laid over in its labels' colours 
 	return cmd
 }
 
-func (a *app) runView(scan string, f viewFlags) error {
+func (a *app) runView(ctx context.Context, scan string, f viewFlags) error {
 	if f.out == "" {
 		return usageError{errors.New("want a picture to write: -o FILE.png")}
 	}
@@ -64,33 +66,12 @@ func (a *app) runView(scan string, f viewFlags) error {
 	if o.Window, err = parseWindow(f.window); err != nil {
 		return usageError{err}
 	}
-	if err := outputs(f.out); err != nil {
+	if err := errors.Join(outputs(f.out), named(f.out, ".png")); err != nil {
 		return err
 	}
-	im, err := imageio.Read(scan)
+	picture, err := interruptible(ctx, func() (image.Image, error) { return draw(scan, f, o) })
 	if err != nil {
 		return err
-	}
-	if f.seg != "" {
-		if o.Seg, err = imageio.ReadLabel(f.seg); err != nil {
-			return err
-		}
-	}
-	if f.heat != "" {
-		if o.Heat, err = imageio.Read(f.heat); err != nil {
-			return err
-		}
-	}
-	if f.labels != "" {
-		spec, err := labelSpec(f.labels)
-		if err != nil {
-			return err
-		}
-		o.Labels = viewLabels(spec)
-	}
-	picture, err := view.Montage(im, o)
-	if err != nil {
-		return badDataError{fmt.Errorf("%s: %w", scan, err)}
 	}
 	var raw bytes.Buffer
 	if err := png.Encode(&raw, picture); err != nil {
@@ -103,6 +84,36 @@ func (a *app) runView(scan string, f viewFlags) error {
 	return a.result(map[string]any{"output": f.out, "width": size.X, "height": size.Y}, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %d x %d pixels\n", f.out, size.X, size.Y)
 	})
+}
+
+// draw reads what the flags name and draws it.
+func draw(scan string, f viewFlags, o view.Options) (image.Image, error) {
+	im, err := imageio.Read(scan)
+	if err != nil {
+		return nil, err
+	}
+	if f.seg != "" {
+		if o.Seg, err = imageio.ReadLabel(f.seg); err != nil {
+			return nil, err
+		}
+	}
+	if f.heat != "" {
+		if o.Heat, err = imageio.Read(f.heat); err != nil {
+			return nil, err
+		}
+	}
+	if f.labels != "" {
+		spec, err := labelSpec(f.labels)
+		if err != nil {
+			return nil, err
+		}
+		o.Labels = viewLabels(spec)
+	}
+	picture, err := view.Montage(im, o)
+	if err != nil {
+		return nil, badDataError{fmt.Errorf("%s: %w", scan, err)}
+	}
+	return picture, nil
 }
 
 // labelSpec reads the Spec of a model, or a Spec by itself.
@@ -148,7 +159,7 @@ func parseWindow(text string) ([2]float64, error) {
 	var errs [2]error
 	w[0], errs[0] = strconv.ParseFloat(low, 64)
 	w[1], errs[1] = strconv.ParseFloat(high, 64)
-	if !ok || errs[0] != nil || errs[1] != nil || w[0] >= w[1] {
+	if !ok || errs[0] != nil || errs[1] != nil || !(w[0] < w[1]) {
 		return w, fmt.Errorf("--window: want LOW,HIGH, got %q", text)
 	}
 	return w, nil

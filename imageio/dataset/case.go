@@ -77,7 +77,7 @@ func name(cases []Case) error {
 			}
 			if j, twice := seen[ids[i]]; twice {
 				if c.ID != "" && cases[j].ID != "" {
-					return fmt.Errorf("dataset: case id %q appears twice", c.ID)
+					return fmt.Errorf("case id %q appears twice", c.ID)
 				}
 				longer = true
 			}
@@ -92,7 +92,7 @@ func name(cases []Case) error {
 		if depth > 16 {
 			for i := range cases {
 				if j := seen[ids[i]]; j != i {
-					return fmt.Errorf("dataset: image %s is in the list twice: give the cases an id column", first(cases[i]))
+					return fmt.Errorf("image %s is in the list twice: give the cases an id column", first(cases[i]))
 				}
 			}
 		}

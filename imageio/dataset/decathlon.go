@@ -17,7 +17,7 @@ func ReadDecathlon(path string) ([]Case, error) {
 	}
 	cases, err := parseDecathlon(raw, filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w", path, err)
+		return nil, &ListError{fmt.Errorf("%s: %w", path, err)}
 	}
 	return cases, nil
 }

@@ -14,8 +14,16 @@ import (
 // together when the wildcards matched the same text ("a/*_T1.nii.gz" with "b/*_seg.nii.gz"), or else when
 // their names without extension are equal. Every file without a partner is reported.
 func ReadGlobs(images []string, label string) ([]Case, error) {
+	cases, err := readGlobs(images, label)
+	if err != nil {
+		return nil, &ListError{err}
+	}
+	return cases, nil
+}
+
+func readGlobs(images []string, label string) ([]Case, error) {
 	if len(images) == 0 {
-		return nil, errors.New("dataset: want a pattern of images, got none")
+		return nil, errors.New("want a pattern of images, got none")
 	}
 	patterns := slices.Clone(images)
 	if label != "" {
@@ -47,14 +55,14 @@ func ReadGlobs(images []string, label string) ([]Case, error) {
 func glob(pattern string) ([]string, error) {
 	files, err := filepath.Glob(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: pattern %q: %w", pattern, err)
+		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
 	}
 	files = slices.DeleteFunc(files, func(f string) bool {
 		info, err := os.Stat(f)
 		return err != nil || info.IsDir() || strings.HasPrefix(filepath.Base(f), ".")
 	})
 	if len(files) == 0 {
-		return nil, fmt.Errorf("dataset: pattern %q: no file matches", pattern)
+		return nil, fmt.Errorf("pattern %q: no file matches", pattern)
 	}
 	slices.Sort(files)
 	return files, nil
@@ -69,7 +77,7 @@ func pair(lists [][]string, key func(list int, file string) string) (map[string]
 		for _, f := range files {
 			k := key(i, f)
 			if other, twice := sets[i][k]; twice {
-				faults = append(faults, fmt.Errorf("dataset: %s and %s both stand for %q", other, f, k))
+				faults = append(faults, fmt.Errorf("%s and %s both stand for %q", other, f, k))
 			}
 			sets[i][k] = f
 		}
@@ -78,7 +86,7 @@ func pair(lists [][]string, key func(list int, file string) string) (map[string]
 		for _, f := range files {
 			for j := range lists {
 				if _, ok := sets[j][key(i, f)]; !ok && (i == 0 || j == 0) {
-					faults = append(faults, fmt.Errorf("dataset: %s: no partner among the %d files of pattern %d", f, len(lists[j]), j+1))
+					faults = append(faults, fmt.Errorf("%s: no partner among the %d files of pattern %d", f, len(lists[j]), j+1))
 				}
 			}
 		}

@@ -23,14 +23,23 @@ func Read(path string) ([]Case, error) {
 	case ".json":
 		return ReadDecathlon(path)
 	default:
-		return nil, &kindError{path}
+		return nil, &ListError{&kindError{path}}
 	}
 }
+
+// ListError is a list of cases, a folder or a pattern from which no cases can be read.
+type ListError struct{ Err error }
+
+// Error describes the fault.
+func (e *ListError) Error() string { return "dataset: " + e.Err.Error() }
+
+// Unwrap returns the fault.
+func (e *ListError) Unwrap() error { return e.Err }
 
 type kindError struct{ path string }
 
 func (e *kindError) Error() string {
-	return fmt.Sprintf("dataset: %s: want a .csv or .tsv table, a dataset.json or a folder", e.path)
+	return fmt.Sprintf("%s: want a .csv or .tsv table, a dataset.json or a folder", e.path)
 }
 
 // Hint says how to describe data.
@@ -61,9 +70,12 @@ func ReadFolder(dir string) ([]Case, error) {
 		}
 	}
 	if len(cases) == 0 {
-		return nil, fmt.Errorf("dataset: %s: no image files, no folders images and labels, no dataset.json", dir)
+		return nil, &ListError{fmt.Errorf("%s: no image files, no folders images and labels, no dataset.json", dir)}
 	}
-	return cases, name(cases)
+	if err := name(cases); err != nil {
+		return nil, &ListError{fmt.Errorf("%s: %w", dir, err)}
+	}
+	return cases, nil
 }
 
 func exists(path string) bool {

@@ -25,7 +25,7 @@ func ReadTable(path string) ([]Case, error) {
 	}
 	cases, err := parseTable(raw, separator(path, raw), filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w", path, err)
+		return nil, &ListError{fmt.Errorf("%s: %w", path, err)}
 	}
 	return cases, nil
 }
@@ -41,7 +41,7 @@ func readSmall(path string) ([]byte, error) {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	if len(raw) > maxTable {
-		return nil, fmt.Errorf("dataset: %s: want a list of at most %d MiB", path, maxTable>>20)
+		return nil, &ListError{fmt.Errorf("%s: want a list of at most %d MiB", path, maxTable>>20)}
 	}
 	return raw, nil
 }
@@ -120,7 +120,7 @@ func readHeader(names []string) (header, error) {
 		key := strings.ToLower(n)
 		h.names = append(h.names, n)
 		if seen[key] {
-			faults = append(faults, fmt.Errorf("header: column %q appears twice", n))
+			faults = append(faults, fmt.Errorf("header: column %q appears twice", brief(n)))
 		}
 		seen[key] = true
 		switch key {
@@ -149,7 +149,7 @@ func readHeader(names []string) (header, error) {
 		h.images = append(h.images, i)
 	}
 	if len(at) == 0 {
-		faults = append(faults, fmt.Errorf("header: want a column image, got %q", h.names))
+		faults = append(faults, fmt.Errorf("header: want a column image, got %s", briefly(h.names)))
 	}
 	return h, errors.Join(faults...)
 }
@@ -204,4 +204,26 @@ func resolve(dir, path string) string {
 		return path
 	}
 	return filepath.Join(dir, filepath.FromSlash(path))
+}
+
+// briefly quotes the names of a header as far as they fit on a line: a file of another kind has long ones.
+func briefly(names []string) string {
+	const most = 8
+	quoted := make([]string, 0, most)
+	for _, n := range names[:min(most, len(names))] {
+		quoted = append(quoted, fmt.Sprintf("%q", brief(n)))
+	}
+	if len(names) > most {
+		quoted = append(quoted, fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// brief cuts a name that is too long to be shown.
+func brief(name string) string {
+	const most = 24
+	if runes := []rune(name); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return name
 }
