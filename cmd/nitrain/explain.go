@@ -96,8 +96,8 @@ func (f *explainFlags) parse(seed uint64) error {
 	if err != nil {
 		return err
 	}
-	if f.steps < 0 {
-		return usageError{fmt.Errorf("--steps: want 1 or more, got %d", f.steps)}
+	if err := pathFlags(f.steps, f.baseline); err != nil {
+		return err
 	}
 	for name := range strings.SplitSeq(f.method, ",") {
 		m, err := explain.ParseMethod(strings.TrimSpace(name))
@@ -186,6 +186,9 @@ func (a *app) runExplain(ctx context.Context, f explainFlags, model, scan string
 	}
 	var images []*imageio.Image
 	for file := range strings.SplitSeq(scan, ",") {
+		if same(file, f.out) {
+			return usageError{fmt.Errorf("%s: want another name for the result: it would replace the scan", file)}
+		}
 		im, err := imageio.Read(file)
 		if err != nil {
 			return err
@@ -364,4 +367,16 @@ func printExplained(w io.Writer, results []explained) {
 			fmt.Fprintf(w, "  %d layers random, down to %s: rank correlation %.3f, SSIM %.3f\n", s.Layers, s.Layer, s.Rank, s.SSIM)
 		}
 	}
+}
+
+// pathFlags refuses steps and baselines that no attribution can be made with.
+func pathFlags(steps int, baseline float32) error {
+	const most = 1 << 16
+	if steps < 0 || steps > most {
+		return usageError{fmt.Errorf("--steps: want 1 to %d, got %d", most, steps)}
+	}
+	if baseline-baseline != 0 { // NaN and the infinities
+		return usageError{fmt.Errorf("--baseline: want a finite number, got %g", baseline)}
+	}
+	return nil
 }

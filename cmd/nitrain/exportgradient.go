@@ -37,8 +37,8 @@ func (a *app) gradientModel(m *onnx.Model, f gradientFlags) (*onnx.Model, error)
 	default:
 		return nil, usageError{fmt.Errorf("--explain: want saliency, ig or gradcam, got %q", f.method)}
 	}
-	if f.steps < 0 {
-		return nil, usageError{fmt.Errorf("--steps: want 1 or more, got %d", f.steps)}
+	if err := pathFlags(f.steps, f.baseline); err != nil {
+		return nil, err
 	}
 	o := convert.GradientOptions{Steps: f.steps, Baseline: []float32{f.baseline}, Layer: f.layer, Signed: f.signed, Output: f.output, Threads: a.threads}
 	spec, err := predict.ReadSpec(m)

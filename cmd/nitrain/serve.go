@@ -136,6 +136,9 @@ func (a *app) serveOptions(f serveFlags) (o server.Options, err error) {
 	if f.listen.HTTP == "" && f.listen.GRPC == "" {
 		return o, usageError{errors.New("want an address to listen on: --http or --grpc")}
 	}
+	if (f.listen.Cert == "") != (f.listen.Key == "") {
+		return o, usageError{errors.New("want --tls-cert and --tls-key, got one of them")}
+	}
 	if f.maxVoxels < 0 || f.running < 0 || f.keep < 0 {
 		return o, usageError{errors.New("want no negative limits")}
 	}
