@@ -196,7 +196,7 @@ func summary(g *Graph, err error) *ImportSummary {
 // hasHalf says whether a model stores half-precision numbers.
 func hasHalf(m *onnx.Model) bool {
 	for _, i := range m.Graph().Initializers {
-		if t := i.Tensor.DType(); t == onnx.Float16 || t == onnx.BFloat16 {
+		if half(i.Tensor.DType()) {
 			return true
 		}
 	}

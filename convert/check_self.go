@@ -163,6 +163,7 @@ func (e *examination) directions(ctx context.Context, rng *rand.Rand, d *Deviati
 		return err
 	}
 	r := g.Runner(e.backend)
+	r.precise = true // differences of half-precision numbers are mostly rounding
 	defer func() { _ = r.Close() }()
 	out, err := r.Run(ctx, in)
 	if err != nil {
@@ -237,7 +238,11 @@ func (e *examination) alongInput(in map[string]*onnx.Tensor, name string, grad *
 	was := in[name]
 	defer func() { in[name] = was }()
 	return along(was, grad, least, rng, name, d, func(v []float32) (float64, error) {
-		t, err := fromFloats(v, was.Shape(), was.DType())
+		want := was.DType()
+		if half(want) {
+			want = onnx.Float32
+		}
+		t, err := fromFloats(v, was.Shape(), want)
 		if err != nil {
 			return 0, err
 		}

@@ -3,6 +3,7 @@ package convert_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -207,5 +208,52 @@ func TestProve(t *testing.T) {
 	}
 	if !g.TrainingForm() {
 		t.Error("the model did not keep its form")
+	}
+}
+
+// TestHalfInput gives a half-precision input in float32, which the graph computes in: same output.
+func TestHalfInput(t *testing.T) {
+	b := backend(t)
+	m, err := onnx.ReadFile(filepath.Join(shared.Dir(t, "models", "box_fp16"), "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	m.Graph().Inputs[0].DType = onnx.Float16 // the file casts a float32 input to this first
+	g, err := convert.Import(m, convert.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := g.Inputs()[0]
+	if info.DType != onnx.Float16 {
+		t.Fatalf("the model's input is %v", info.DType)
+	}
+	truth, err := onnx.ReadFile(filepath.Join(shared.Dir(t, "models", "box_fp16"), "truth.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer truth.Close()
+	in, _ := truth.Initializer("in:" + info.Name)
+	r := g.Runner(b)
+	defer r.Close()
+	var outs [2][]float32
+	for i, want := range []onnx.DType{onnx.Float16, onnx.Float32} {
+		x, _, err := in.Convert(onnx.Float16)
+		if err == nil {
+			x, _, err = x.Convert(want)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := r.Run(context.Background(), map[string]*onnx.Tensor{info.Name: x})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if outs[i], err = out[g.Outputs()[0].Name].Float32(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(outs[0], outs[1]) {
+		t.Error("outputs differ")
 	}
 }
