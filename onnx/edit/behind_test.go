@@ -244,6 +244,32 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestOneChannelLast has one class and one channel, both moved by Reshape as tf2onnx writes it.
+func TestOneChannelLast(t *testing.T) {
+	d := draw(t, 13)
+	d.input(1, 5, 6, 1)
+	d.ints("in", -1, 1, 5, 6)
+	d.node("Reshape", "x in", "a")
+	d.weights("w", 1, 1, 3, 3)
+	d.node("Conv", "a w", "y", onnx.IntsAttr("pads", 1, 1, 1, 1))
+	d.ints("back", -1, 5, 6, 1)
+	d.node("Reshape", "y back", "out")
+	d.output("out", onnx.Float32, 1, 5, 6, 1)
+	in := inputs(d.m)
+	before := runModel(t, d.m, in)["out"]
+	c, err := edit.Classes{Count: 5, From: map[int]int{0: 0}}.Apply(d.m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameFirstChannel(t, d.m, before, runModel(t, d.m, in)["out"], c)
+	if _, err := (edit.Channels{Count: 3}).Apply(d.m); err != nil {
+		t.Fatal(err)
+	}
+	if got := runModel(t, d.m, inputs(d.m))["out"].Shape(); !slices.Equal(got, []int{1, 5, 6, 5}) {
+		t.Errorf("got shape %v", got)
+	}
+}
+
 func TestArgMaxFollows(t *testing.T) {
 	d := draw(t, 13)
 	d.input(1, 4, 5, 6)

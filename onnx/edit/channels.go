@@ -81,8 +81,14 @@ func (s *surgery) inputAxis(info onnx.ValueInfo) int {
 				return now.axes[1]
 			case u.node.OpType == "MatMul" && u.input == 0 && len(now.axes) > 0:
 				return now.axes[len(now.axes)-1]
-			case u.node.OpType == "Transpose":
-				if perm := u.node.Ints("perm", nil); len(perm) == len(now.axes) {
+			case u.node.OpType == "Flatten" && len(now.axes) == 2:
+				todo = append(todo, stop{u.node.Output(0), now.axes})
+			case u.node.OpType == "Transpose", u.node.OpType == "Reshape":
+				perm := u.node.Ints("perm", nil)
+				if u.node.OpType == "Reshape" {
+					perm = s.turned(u.node)
+				}
+				if len(perm) == len(now.axes) {
 					axes := make([]int, len(perm))
 					for i, p := range perm {
 						axes[i] = now.axes[min(max(int(p), 0), len(perm)-1)]
@@ -121,7 +127,17 @@ func (s *surgery) fed(u slot, l layout) {
 	switch op := n.OpType; {
 	case !n.StandardDomain():
 		s.fail(n, "an operator of domain %q behind the input is unknown", n.Domain)
-	case op == "Shape", op == "Size":
+	case op == "Shape", op == "Size", op == "CastLike" && u.input == 1:
+	case op == "Flatten" && l.rank == 2 && n.Int("axis", 1) == 1:
+		s.feed(n.Output(0), l)
+	case op == "Reshape" && s.count == 1 && u.input == 0:
+		perm := s.turned(n)
+		if at := slices.Index(perm, int64(l.at)); at == 1 || at == l.rank-1 {
+			s.turn(n, perm)
+			s.feed(n.Output(0), l.on(at, l.rank))
+			return
+		}
+		s.fail(n, "it mixes the input's channel with other axes")
 	case op == "Conv", op == "ConvTranspose", op == "Gemm", op == "MatMul":
 		s.first(u, l)
 	case unary(op):

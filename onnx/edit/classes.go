@@ -246,7 +246,9 @@ func (s *surgery) headAxis(value string, steps int) int {
 		perm := n.Ints("perm", nil)
 		at := s.headAxis(n.Input(0), steps-1)
 		return slices.Index(perm, int64(at))
-	case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "ReduceMean", "ReduceSum", "ReduceMax":
+	case "Reshape":
+		return slices.Index(s.turned(n), int64(s.headAxis(n.Input(0), steps-1)))
+	case "Flatten", "Squeeze", "Unsqueeze", "Gather", "ReduceMean", "ReduceSum", "ReduceMax":
 		return -1
 	}
 	for _, in := range n.Inputs {

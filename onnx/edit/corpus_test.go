@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -270,4 +271,42 @@ func train(t *testing.T, backend *convert.Backend, m *onnx.Model, in map[string]
 		t.Fatal(err)
 	}
 	return trained
+}
+
+// TestCorpusChannels gives every model of the corpus two input channels and runs it, but for those whose input
+// reaches more than a first layer.
+func TestCorpusChannels(t *testing.T) {
+	refused := map[string]string{
+		"monai_vnet2d_train": "Expand", "monai_vnet3d": "Expand", // the image itself, sixteen times over, is added
+		"trap_transposed_linear": "Add", "trap_transposed_linear_dynamo": "node_add", // a residual of the input
+		"zoo_conv3d_dilated_group": "grouped", "zoo_convtranspose_group_dil": "grouped", "zoo_groupnorm": "channel axis",
+	}
+	paths, err := filepath.Glob(filepath.Join(shared.Dir(t, "models"), "*", "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := native.Library(native.ONNXRuntime); err != nil {
+		t.Skip(err)
+	}
+	for _, path := range paths {
+		name := filepath.Base(filepath.Dir(path))
+		if os.Getenv("NITRAIN_ACCEPTANCE") == "" && !slices.Contains(sample(), name) {
+			continue
+		}
+		m := read(t, path)
+		_, err := edit.Channels{Count: 2}.Apply(m)
+		if word, no := refused[name]; no {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: want an error about %s, got %v", name, word, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, out := range runModel(t, m, inputs(m)) {
+			finite(t, out)
+		}
+	}
 }

@@ -9,7 +9,8 @@ import (
 
 // Dynamic frees axes of all inputs and of the outputs that have them: the first axis, and the spatial ones
 // (all but the first and the channels). Declared types of inner values go. Constant targets of Reshape that
-// hold the old batch are changed where one number can stand for any. Whether the model then really works
+// hold the old batch are changed where one number can stand for any; a Reshape that moves a single channel
+// becomes a Transpose. Whether the model then really works
 // at other sizes only a run can tell.
 type Dynamic struct{ Batch, Spatial bool }
 
@@ -44,9 +45,12 @@ func (d Dynamic) Apply(m *onnx.Model) error {
 		}
 		s.g.Outputs[i] = d.free(v, channel, v.Name)
 	}
+	if d.Spatial {
+		s.turnAll()
+	}
 	s.g.Values = nil
-	if !d.Batch || batch < 1 {
-		return nil
+	if err := s.commit(); err != nil || !d.Batch || batch < 1 {
+		return err
 	}
 	for _, n := range s.g.Nodes {
 		if n.OpType == "Reshape" && n.StandardDomain() {
@@ -56,6 +60,21 @@ func (d Dynamic) Apply(m *onnx.Model) error {
 		}
 	}
 	return prune(m, s.orphans)
+}
+
+// turnAll makes every Reshape that only moves a single channel a Transpose, which fixes no size.
+func (s *surgery) turnAll() {
+	for _, n := range s.g.Nodes {
+		if n.OpType != "Reshape" || !n.StandardDomain() {
+			continue
+		}
+		if _, _, stored := s.origin(n.Input(0)); stored {
+			continue
+		}
+		if perm := s.turned(n); perm != nil {
+			s.turn(n, perm)
+		}
+	}
 }
 
 // free returns a type with free axes.

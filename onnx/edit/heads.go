@@ -64,7 +64,7 @@ func (s *surgery) convolution(n *onnx.Node, l layout) {
 	} else {
 		s.resize(slot{n, 1}, axis, l, s.weights(fan))
 	}
-	if n.Input(2) != "" {
+	if n.Input(2) != "" && !s.follows(n.Input(2)) {
 		s.resize(slot{n, 2}, 0, l, s.biases(fan))
 	}
 }

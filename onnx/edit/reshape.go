@@ -16,6 +16,11 @@ func (s *surgery) reshapes(n *onnx.Node, l layout, shape []int) {
 	if s.grouped(n, l, list) {
 		return
 	}
+	if perm := s.turned(n); n.OpType == "Reshape" && l.size(s.count) == 1 && perm != nil && (perm[l.at] == 1 || int(perm[l.at]) == l.rank-1) {
+		s.turn(n, perm)
+		s.walk(n.Input(0), l.on(int(perm[l.at]), l.rank))
+		return
+	}
 	if shape == nil {
 		shape = s.reshaped(n, in)
 	}
@@ -180,4 +185,51 @@ func (s *surgery) setElement(user slot, e element, now int64) error {
 		return err
 	}
 	return s.store(user, name, changed)
+}
+
+// turned returns the permutation that a Reshape of a value with one channel stands for, when it moves that
+// channel behind the spatial axes or back, as exporters write it; nil when it does something else.
+func (l *links) turned(n *onnx.Node) []int64 {
+	in := l.shape(n.Input(0))
+	out := l.reshaped(n, in)
+	if len(in) < 3 || len(in) != len(out) {
+		return nil
+	}
+	last := len(in) - 1
+	perm := make([]int64, 0, len(in))
+	switch {
+	case in[last] == 1 && out[1] == 1 && alike(in[1:last], out[2:]):
+		perm = append(perm, 0, int64(last))
+		for i := 1; i < last; i++ {
+			perm = append(perm, int64(i))
+		}
+	case in[1] == 1 && out[last] == 1 && alike(in[2:], out[1:last]):
+		perm = append(perm, 0)
+		for i := 2; i <= last; i++ {
+			perm = append(perm, int64(i))
+		}
+		perm = append(perm, 1)
+	default:
+		return nil
+	}
+	return perm
+}
+
+// alike reports whether sizes are equal as far as they are known.
+func alike(a, b []int) bool {
+	for i := range a {
+		if a[i] != b[i] && a[i] > 0 && b[i] > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// turn makes such a Reshape a Transpose, which is the same for one channel and right for more.
+func (s *surgery) turn(n *onnx.Node, perm []int64) {
+	s.later(func() error {
+		s.orphans = append(s.orphans, n.Input(1))
+		n.OpType, n.Inputs, n.Attrs = "Transpose", n.Inputs[:1:1], []onnx.Attr{onnx.IntsAttr("perm", perm...)}
+		return nil
+	})
 }
