@@ -146,7 +146,11 @@ func (s *surgery) commit() error {
 // begin starts a walk at an output. Behind an ArgMax it starts in front of it.
 func (s *surgery) begin(output string, wanted bool) {
 	value := output
-	for n := s.maker[value]; n != nil; n = s.maker[value] {
+	for range longChain {
+		n := s.maker[value]
+		if n == nil {
+			break
+		}
 		switch n.OpType {
 		case "Cast", "Identity", "Squeeze", "Unsqueeze", "Sub", "Add", "Reshape":
 			value = n.Input(0)
