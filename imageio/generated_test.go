@@ -85,7 +85,7 @@ func gz(t testing.TB, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	z.Write(data)
+	_, _ = z.Write(data) // into memory
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ func TestOrientationOfPermutations(t *testing.T) {
 		for flips := range 8 {
 			a := imageio.Affine{3: {0, 0, 0, 1}}
 			want := ""
-			var wantSb17 strings.Builder
+			var letters strings.Builder
 			for j, w := range p {
 				a[w][j] = float64(j) + 0.3
 				letter := "RAS"[w]
@@ -23,9 +23,9 @@ func TestOrientationOfPermutations(t *testing.T) {
 					a[w][j] *= -1
 					letter = "LPI"[w]
 				}
-				wantSb17.WriteString(string(letter))
+				letters.WriteString(string(letter))
 			}
-			want += wantSb17.String()
+			want += letters.String()
 			if got := a.AxisCodes(); got != want {
 				t.Errorf("want %s, got %s for %v", want, got, a)
 			}

@@ -108,11 +108,11 @@ func summary(t *testing.T, m *onnx.Model) map[string]any {
 	out["in"], out["out"] = d.Inputs, d.Outputs
 	for _, n := range g.Nodes {
 		line := n.Name + " " + n.OpType + " " + strings.Join(n.Inputs, ",") + " " + strings.Join(n.Outputs, ",") + " " + n.Doc + n.Metadata["k"]
-		var lineSb106 strings.Builder
+		var attrs strings.Builder
 		for _, a := range n.Attrs {
-			lineSb106.WriteString(" " + a.Name + a.Kind.String())
+			attrs.WriteString(" " + a.Name + a.Kind.String())
 		}
-		line += lineSb106.String()
+		line += attrs.String()
 		nodes = append(nodes, line)
 	}
 	out["nodes"] = nodes

@@ -174,8 +174,10 @@ func flagFault(err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	kinds := map[string]string{"int": "a whole number", "int64": "a whole number", "uint": "a whole number from 0", "uint64": "a whole number from 0", "float64": "a number", "float32": "a number",
-		"bool": "true or false", "duration": "a duration such as 30s"}
+	kinds := map[string]string{
+		"int": "a whole number", "int64": "a whole number", "uint": "a whole number from 0", "uint64": "a whole number from 0", "float64": "a number", "float32": "a number",
+		"bool": "true or false", "duration": "a duration such as 30s",
+	}
 	kind, known := kinds[bad.GetFlag().Value.Type()]
 	if !known {
 		return err

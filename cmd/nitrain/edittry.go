@@ -41,7 +41,7 @@ func (a *app) tryEdited(ctx context.Context, src string, m *onnx.Model, trusted 
 	}
 	defer t.edited.Close()
 	for _, size := range [...]int{32, 64, 96, 128, 224} {
-		in, err := randomInputs(t.source.Inputs(), sizes(t.source, size, 1, 0), t.seed)
+		in, err := randomInputs(t.source.Inputs(), sizes(t.source, size, 0), t.seed)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (a *app) tryEdited(ctx context.Context, src string, m *onnx.Model, trusted 
 			}
 			continue
 		}
-		if in, err = randomInputs(t.edited.Inputs(), sizes(t.source, size, 1, 0), t.seed); err != nil {
+		if in, err = randomInputs(t.edited.Inputs(), sizes(t.source, size, 0), t.seed); err != nil {
 			return err
 		}
 		out, err := t.edited.Run(ctx, in)
@@ -87,9 +87,8 @@ func fillShapes(m *onnx.Model, out map[string]*onnx.Tensor) {
 	}
 }
 
-// sizes returns a size for each axis of the source's inputs: times scales the first, more is added to the
-// others.
-func sizes(s *ort.Session, size, times, more int) [][]int {
+// sizes returns a size for each axis of the source's inputs; more is added to all but the first.
+func sizes(s *ort.Session, size, more int) [][]int {
 	var out [][]int
 	for _, info := range s.Inputs() {
 		shape := slices.Clone(info.Shape)
@@ -100,9 +99,7 @@ func sizes(s *ort.Session, size, times, more int) [][]int {
 					shape[i] = 1
 				}
 			}
-			if i == 0 {
-				shape[i] *= times
-			} else {
+			if i > 0 {
 				shape[i] += more
 			}
 		}
@@ -134,7 +131,7 @@ func (t trial) free(ctx context.Context, size int, before map[string]*onnx.Tenso
 	if !t.freed(false) {
 		return nil
 	}
-	in, err := randomInputs(t.edited.Inputs(), sizes(t.source, size, 1, 32), t.seed)
+	in, err := randomInputs(t.edited.Inputs(), sizes(t.source, size, 32), t.seed)
 	if err != nil {
 		return err
 	}
@@ -154,7 +151,7 @@ func (t trial) free(ctx context.Context, size int, before map[string]*onnx.Tenso
 
 // twice gives every input twice over: each half of the outputs has to be what it was.
 func (t trial) twice(ctx context.Context, size int, before map[string]*onnx.Tensor) error {
-	once, err := randomInputs(t.edited.Inputs(), sizes(t.source, size, 1, 0), t.seed)
+	once, err := randomInputs(t.edited.Inputs(), sizes(t.source, size, 0), t.seed)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/onnx"
 )
@@ -31,11 +33,11 @@ segmentation) and the outputs output and attribution, for any batch, at one imag
   nitrain export run --last -o last.onnx
   nitrain export tuned.onnx --explain ig --steps 32 -o tuned_ig.onnx`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return usageError{errors.New("want a file to write: -o FILE.onnx")}
 			}
-			return a.runExport(args[0], out, last, gradient)
+			return a.runExport(cmd.Context(), args[0], out, last, gradient)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "ONNX `FILE` to write")
@@ -44,7 +46,7 @@ segmentation) and the outputs output and attribution, for any batch, at one imag
 	return cmd
 }
 
-func (a *app) runExport(run, out string, last bool, gradient gradientFlags) error {
+func (a *app) runExport(ctx context.Context, run, out string, last bool, gradient gradientFlags) error {
 	if err := outputs(out); err != nil {
 		return err
 	}
@@ -58,6 +60,10 @@ func (a *app) runExport(run, out string, last bool, gradient gradientFlags) erro
 			return err
 		}
 	}
+	parity, err := a.exportParity(ctx, m, gradient)
+	if err != nil {
+		return err
+	}
 	if err := onnx.WriteFile(out, m); err != nil {
 		return err
 	}
@@ -65,9 +71,28 @@ func (a *app) runExport(run, out string, last bool, gradient gradientFlags) erro
 	if err != nil {
 		return err
 	}
-	return a.result(map[string]any{"output": out, "bytes": info.Size()}, func(w io.Writer) {
+	return a.result(map[string]any{"output": out, "bytes": info.Size(), "parity": parity}, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %d bytes\n", out, info.Size())
+		if parity != nil {
+			fmt.Fprintf(w, "parity: %.2g of the largest value, trained graph against onnxruntime on random input\n", float64(parity.MaxRel))
+			if !parity.OK() {
+				fmt.Fprintf(w, "warning: the file and the trained graph disagree in %s; see nitrain check %s\n", parity.Worst, out)
+			}
+		}
 	})
+}
+
+// exportParity compares the model that is to be written, in onnxruntime, with the graph that was trained. A
+// gradient model was compared when it was made, and has none.
+func (a *app) exportParity(ctx context.Context, m *onnx.Model, gradient gradientFlags) (*convert.Deviation, error) {
+	if gradient.method != "" {
+		return nil, nil //nolint:nilnil // nothing to compare
+	}
+	g, err := convert.Import(m, convert.ImportOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return a.parity(ctx, g, "", true)
 }
 
 // openTrained opens the best or the last model of a run; a file is taken as it is.

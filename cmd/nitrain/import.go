@@ -124,13 +124,11 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 type structureError struct{ violations []onnx.Violation }
 
 func (e *structureError) Error() string {
-	text := fmt.Sprintf("model breaks %d rules of ONNX", len(e.violations))
-	var textSb123 strings.Builder
+	lines := []string{fmt.Sprintf("model breaks %d rules of ONNX", len(e.violations))}
 	for _, v := range e.violations {
-		textSb123.WriteString("\n  " + v.String())
+		lines = append(lines, v.String())
 	}
-	text += textSb123.String()
-	return text
+	return strings.Join(lines, "\n  ")
 }
 
 func structure(m *onnx.Model) error {
@@ -147,14 +145,14 @@ func structure(m *onnx.Model) error {
 }
 
 // parity compares the training graph with onnxruntime. A model in training form is compared through a copy in
-// inference form, any other as the file that it is.
+// inference form, any other as the file that it is, if src names one.
 func (a *app) parity(ctx context.Context, g *convert.Graph, src string, trusted bool) (*convert.Deviation, error) {
 	b, err := a.backend()
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	asStored := !g.TrainingForm()
+	asStored := src != "" && !g.TrainingForm()
 	var session *ort.Session
 	var failed error
 	d := g.Prove(ctx, b, convert.CheckOptions{Seed: a.seed, Open: func(m *onnx.Model) (onnx.Runner, error) {

@@ -39,7 +39,7 @@ func (e *ListError) Unwrap() error { return e.Err }
 type kindError struct{ path string }
 
 func (e *kindError) Error() string {
-	return fmt.Sprintf("%s: want a .csv or .tsv table, a dataset.json or a folder", e.path)
+	return e.path + ": want a .csv or .tsv table, a dataset.json or a folder"
 }
 
 // Hint says how to describe data.

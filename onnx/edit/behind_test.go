@@ -17,12 +17,12 @@ type drawn struct {
 	m *onnx.Model
 }
 
-func draw(t *testing.T, opset int) drawn {
+func draw(t *testing.T) drawn {
 	t.Helper()
 	if _, err := native.Library(native.ONNXRuntime); err != nil {
 		t.Skip(err)
 	}
-	m := onnx.New(8, "drawn", onnx.Opset{Version: opset})
+	m := onnx.New(8, "drawn", onnx.Opset{Version: 13})
 	return drawn{t, m}
 }
 
@@ -183,7 +183,7 @@ func blocks(d drawn, mode string) {
 func TestBehindTheHead(t *testing.T) {
 	for name, build := range heads() {
 		t.Run(name, func(t *testing.T) {
-			d := draw(t, 13)
+			d := draw(t)
 			build(d)
 			in := inputs(d.m)
 			before := runModel(t, d.m, in)
@@ -224,7 +224,7 @@ func TestRefused(t *testing.T) {
 		},
 	}
 	for name, build := range cases {
-		d := draw(t, 13)
+		d := draw(t)
 		d.input(1, 4, 5, 6)
 		d.weights("w", 3, 4, 1, 1)
 		d.node("Conv", "x w", "y")
@@ -246,7 +246,7 @@ func TestRefused(t *testing.T) {
 
 // TestOneChannelLast has one class and one channel, both moved by Reshape as tf2onnx writes it.
 func TestOneChannelLast(t *testing.T) {
-	d := draw(t, 13)
+	d := draw(t)
 	d.input(1, 5, 6, 1)
 	d.ints("in", -1, 1, 5, 6)
 	d.node("Reshape", "x in", "a")
@@ -271,7 +271,7 @@ func TestOneChannelLast(t *testing.T) {
 }
 
 func TestArgMaxFollows(t *testing.T) {
-	d := draw(t, 13)
+	d := draw(t)
 	d.input(1, 4, 5, 6)
 	d.weights("w", 3, 4, 1, 1)
 	d.node("Conv", "x w", "y")
@@ -290,7 +290,7 @@ func TestArgMaxFollows(t *testing.T) {
 // TestChannels wants what timm's adapt_input_conv keeps: the sum over equal channels.
 func TestChannels(t *testing.T) {
 	for _, now := range []int{1, 2, 4, 5} {
-		d := draw(t, 13)
+		d := draw(t)
 		d.input(1, 3, 5, 6)
 		d.weights("w", 2, 3, 1, 1)
 		d.node("Conv", "x w", "out")
@@ -321,7 +321,7 @@ func TestChannels(t *testing.T) {
 }
 
 func TestEnds(t *testing.T) {
-	d := draw(t, 13)
+	d := draw(t)
 	blocks(d, "CRD")
 	in := inputs(d.m)
 	if err := edit.AddOutput(d.m, "y"); err != nil {

@@ -105,7 +105,10 @@ func (s *surgery) freeBatch(n *onnx.Node, batch int64) error {
 		return nil
 	}
 	to, err := s.stored[name].Int64()
-	if err != nil || len(to) == 0 || to[0] != batch {
+	if err != nil {
+		return err
+	}
+	if len(to) == 0 || to[0] != batch {
 		return nil
 	}
 	free := int64(-1)

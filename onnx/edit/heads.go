@@ -271,7 +271,7 @@ func (s *surgery) ungroup(n *onnx.Node, l layout, groups, axis, fan int) {
 		if err != nil {
 			return err
 		}
-		full, err := dense(t, groups, axis)
+		full, err := dense(t, groups)
 		if err != nil {
 			return err
 		}
@@ -280,9 +280,9 @@ func (s *surgery) ungroup(n *onnx.Node, l layout, groups, axis, fan int) {
 	})
 }
 
-// dense returns a grouped convolution's weights as those of an ordinary one. axis is that of the output's
-// channels: 0 for Conv, 1 for ConvTranspose.
-func dense(t *onnx.Tensor, groups, axis int) (*onnx.Tensor, error) {
+// dense returns a grouped convolution's weights as those of an ordinary one. Conv [out, in/groups, ...] and
+// ConvTranspose [in, out/groups, ...] grow alike, along their second axis.
+func dense(t *onnx.Tensor, groups int) (*onnx.Tensor, error) {
 	raw, err := t.Bytes()
 	if err != nil {
 		return nil, err

@@ -106,7 +106,7 @@ func (l *links) reshapedStored(n *onnx.Node, in []int) ([]int, error) {
 		out[free] = rest
 	}
 	if product(out) != product(in) {
-		return nil, fmt.Errorf("Reshape of %v to %v", in, to)
+		return nil, fmt.Errorf("shape %v does not become %v", in, to)
 	}
 	return out, nil
 }
