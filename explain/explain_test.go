@@ -12,7 +12,6 @@ import (
 	"github.com/nitrain/nitrain/explain"
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/patch"
-	"github.com/nitrain/nitrain/internal/native"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/ort"
 	"github.com/nitrain/nitrain/predict"
@@ -41,7 +40,7 @@ func plain(tile *predict.Tile) *predict.Spec {
 
 func open(t testing.TB, path string, spec *predict.Spec) *explain.Explainer {
 	t.Helper()
-	if _, err := native.Library(native.ONNXRuntime); err != nil {
+	if _, _, err := ort.Library(""); err != nil {
 		t.Skipf("no onnxruntime: %v", err)
 	}
 	e, err := explain.Open(path, explain.Options{Spec: spec, Cache: filepath.Join(t.TempDir(), "cache")})

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nitrain/nitrain/internal/native"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/edit"
+	"github.com/nitrain/nitrain/onnx/ort"
 )
 
 // drawn is a small model under construction.
@@ -19,7 +19,7 @@ type drawn struct {
 
 func draw(t *testing.T) drawn {
 	t.Helper()
-	if _, err := native.Library(native.ONNXRuntime); err != nil {
+	if _, _, err := ort.Library(""); err != nil {
 		t.Skip(err)
 	}
 	m := onnx.New(8, "drawn", onnx.Opset{Version: 13})

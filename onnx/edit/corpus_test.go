@@ -14,7 +14,6 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/nitrain/nitrain/convert"
-	"github.com/nitrain/nitrain/internal/native"
 	"github.com/nitrain/nitrain/internal/shared"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/edit"
@@ -42,7 +41,7 @@ func sample() []string {
 // first channel is the old one, it trains, and what training exports runs again.
 func TestCorpus(t *testing.T) {
 	dir := shared.Dir(t, "models")
-	if _, err := native.Library(native.ONNXRuntime); err != nil {
+	if _, _, err := ort.Library(""); err != nil {
 		t.Skip(err)
 	}
 	all := os.Getenv("NITRAIN_ACCEPTANCE") != ""
@@ -285,7 +284,7 @@ func TestCorpusChannels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := native.Library(native.ONNXRuntime); err != nil {
+	if _, _, err := ort.Library(""); err != nil {
 		t.Skip(err)
 	}
 	for _, path := range paths {
