@@ -49,8 +49,13 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 bench: ## the benchmarks beside the code
 	$(GO) test -run '^$$' -bench . ./...
 
-fixtures: ## rebuild what testdata/gen makes, with the Python packages of testdata/gen/requirements.txt in $(PYTHON)
-	$(MAKE) -C testdata/gen PYTHON=$(PYTHON)
+fixtures: ## train the demo's model anew and take PyTorch's numbers on it ($(PYTHON) with testdata/gen/requirements.txt; minutes)
+	$(GO) build -trimpath -o bin/draw ./internal/phantom/draw
+	bin/draw -o bin/heads/train -contrast a -seed 1 -n 48
+	bin/draw -o bin/heads/test -contrast a -seed 501 -n 6
+	$(PYTHON) testdata/gen/train_unet.py bin/heads testdata/models/unet3d_a.onnx
+	$(PYTHON) testdata/gen/unet_steps.py testdata/models/unet3d_a.onnx testdata/ref
+	$(PYTHON) testdata/gen/explain.py testdata/models/unet3d_a.onnx testdata/ref
 
 check: build test race lint tidy ## everything that a change must pass
 
