@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -18,6 +15,8 @@ import (
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/ort"
 	"github.com/nitrain/nitrain/predict"
+
+	"github.com/nitrain/nitrain/internal/digest"
 )
 
 // importFlags are the flags of import.
@@ -89,7 +88,7 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 	if !parity.OK() {
 		report.Warnings = append(report.Warnings, fmt.Sprintf("outputs differ from onnxruntime's by %.2g of the largest value (%s): training may follow another function; see nitrain check", float64(parity.MaxRel), parity.Worst))
 	}
-	if report.SHA256, err = digest(src); err != nil {
+	if report.SHA256, err = digest.File(src); err != nil {
 		return err
 	}
 	if report.Spec, err = attachSpec(m, f.spec, src, report.SHA256); err != nil {
@@ -205,17 +204,4 @@ func attachSpec(m *onnx.Model, flag, src, sha string) (bool, error) {
 		spec.Provenance = &predict.Provenance{Source: filepath.Base(src), SHA256: sha, Tool: "nitrain " + version}
 	}
 	return true, predict.WriteSpec(m, spec)
-}
-
-func digest(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

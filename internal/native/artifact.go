@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+
+	"github.com/nitrain/nitrain/internal/digest"
 )
 
 // Version is the version of onnxruntime that Setup installs.
@@ -93,7 +95,7 @@ func (a artifact) verify(home string, thorough bool) (string, error) {
 	if s, ok := readStamp(a.folder(home)); ok && !thorough && s.describes(st) && a.accepts(s.SHA256) {
 		return s.SHA256, nil
 	}
-	digest, err := digestOf(path)
+	digest, err := digest.File(path)
 	if err != nil {
 		fault.Problem, fault.Err = "cannot be read", unwrapPath(err)
 		return "", fault

@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+
+	"github.com/nitrain/nitrain/internal/digest"
 )
 
 // Report is what a machine offers to nitrain.
@@ -85,7 +87,7 @@ func (r *Report) examineRuntime(load func(string) (string, []string, error)) {
 	path, err := Library(ONNXRuntime)
 	if err == nil {
 		o.Path = path
-		o.SHA256, err = digestOf(path)
+		o.SHA256, err = digest.File(path)
 	}
 	if err == nil {
 		if a, unknown := artifactFor(machine()); unknown == nil {

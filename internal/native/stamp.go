@@ -1,10 +1,7 @@
 package native
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 )
@@ -55,18 +52,4 @@ func writeStamp(folder string, s stamp) error {
 		return err
 	}
 	return os.Rename(tmp.Name(), stampFile(folder))
-}
-
-// digestOf returns the sha256 of a file in lower-case hex.
-func digestOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

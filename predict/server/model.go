@@ -1,15 +1,13 @@
 package server
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"io"
-	"os"
 
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/ort"
 	"github.com/nitrain/nitrain/predict"
+
+	"github.com/nitrain/nitrain/internal/digest"
 )
 
 // Model is a model that can be served: what runs it, and what is known about it.
@@ -44,7 +42,7 @@ func OpenWith(o ort.Options) OpenFunc {
 		if err = errors.Join(err, m.Close()); err != nil {
 			return nil, err
 		}
-		digest, err := digestOf(path)
+		digest, err := digest.File(path)
 		if err != nil {
 			return nil, err
 		}
@@ -58,17 +56,4 @@ func OpenWith(o ort.Options) OpenFunc {
 		}
 		return model, nil
 	}
-}
-
-func digestOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
