@@ -162,17 +162,27 @@ func (b *builder) apply(n *onnx.Node, s *scope) (out []*value, err error) {
 	}
 	if o.fold != nil && c.constant() {
 		if h := o.fold(c); h != nil {
-			out = make([]*value, len(h))
-			for i := range h {
-				out[i] = hostValue(h[i])
-			}
-			return out, nil
+			return hostValues(h), nil
 		}
 	}
 	if o.build == nil {
-		refuse("the operator is supported only where its inputs are constants for the given input shapes")
+		if !c.force() {
+			refuse("the operator is supported only where its inputs are constants for the given input shapes")
+		}
+		return hostValues(o.fold(c)), nil
 	}
-	return o.build(c), nil
+	out = o.build(c)
+	c.late(o, out)
+	return out, nil
+}
+
+// hostValues returns constants.
+func hostValues(list []*host) []*value {
+	out := make([]*value, len(list))
+	for i, h := range list {
+		out[i] = hostValue(h)
+	}
+	return out
 }
 
 // edited returns the value of a node's input whose tie with other uses of the same tensor was cut.
@@ -185,13 +195,17 @@ func (b *builder) edited(n *onnx.Node, input int, s *scope) (*value, bool) {
 	return b.through(v, b.model.bySlot[at].chain(at), s), true
 }
 
-// lookupOp finds an operator of the standard domain.
+// lookupOp finds an operator.
 func (b *builder) lookupOp(n *onnx.Node) (op, bool) {
 	if b.table == nil {
 		b.table = table()
 	}
-	o, ok := b.table[n.OpType]
-	return o, ok && n.StandardDomain()
+	name := n.OpType
+	if !n.StandardDomain() {
+		name = n.Domain + "." + name
+	}
+	o, ok := b.table[name]
+	return o, ok
 }
 
 // constant says whether every input is an array that the host knows.
@@ -223,8 +237,8 @@ func (c *call) opt(i int) *graph.Node {
 
 // node returns the graph node of a value, made of the host's array on first use.
 func (b *builder) node(v *value) *graph.Node {
-	if v.isList {
-		refuse("a sequence stands where a tensor is needed")
+	if v.isList || v.none {
+		refuse("a sequence or an optional stands where a tensor is needed")
 	}
 	if v.node == nil {
 		v.node = constant(b.graph, v.host, b.goType(v.dtype))
@@ -325,6 +339,12 @@ func (c *call) attr(name string) (onnx.Attr, bool) {
 		return a, true
 	}
 	return onnx.Attr{}, false
+}
+
+// hasAttr says whether an attribute is given.
+func (c *call) hasAttr(name string) bool {
+	_, ok := c.attr(name)
+	return ok
 }
 
 // intAttr returns an integer attribute.

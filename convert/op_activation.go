@@ -258,14 +258,18 @@ func opSoftmax(c *call) []*value {
 
 func opLogSoftmax(c *call) []*value {
 	x := c.x(0)
-	over := c.softmaxAxes(x.Rank())
+	return c.out(logSoftmax(x, c.softmaxAxes(x.Rank())))
+}
+
+// logSoftmax is the logarithm of softmax.
+func logSoftmax(x *graph.Node, over []int) *graph.Node {
 	f := func() *graph.Node {
 		d := graph.Sub(x, keep(x, graph.ReduceMax, over))
 		return graph.Sub(d, graph.Log(keep(graph.Exp(d), graph.ReduceSum, over)))
 	}
-	return c.out(custom([]*graph.Node{x}, f, func(ct *graph.Node) *graph.Node {
+	return custom([]*graph.Node{x}, f, func(ct *graph.Node) *graph.Node {
 		return graph.Sub(ct, graph.Mul(graph.Exp(f()), keep(ct, graph.ReduceSum, over)))
-	}))
+	})
 }
 
 // opHardmax is one at the first maximum and zero elsewhere.

@@ -14,7 +14,7 @@ type op struct {
 	build func(c *call) []*value
 }
 
-// table lists the operators of the standard domain.
+// table lists the operators; those outside the standard domain have its name in front.
 func table() map[string]op {
 	reciprocal := func(x *graph.Node) *graph.Node { return graph.Reciprocal(x) }
 	return map[string]op{
@@ -97,6 +97,17 @@ func table() map[string]op {
 		"Ceil":       unary(math.Ceil, stepwise(graph.Ceil)),
 		"Round":      unary(math.RoundToEven, stepwise(graph.Round)),
 		"Sign":       unary(signOf, stepwise(graph.Sign)),
+
+		// Attention and states along a sequence.
+		"Attention":                     {build: opAttention},
+		"ai.onnx.preview.FlexAttention": {build: opFlexAttention},
+		"RotaryEmbedding":               {build: opRotaryEmbedding},
+		"SwiGLU":                        {build: opSwiGLU},
+		"LinearAttention":               {build: opLinearAttention},
+		"CausalConvWithState":           {build: opCausalConv},
+		"TensorScatter":                 {build: opTensorScatter},
+		"NegativeLogLikelihoodLoss":     {build: opNegativeLogLikelihood},
+		"SoftmaxCrossEntropyLoss":       {build: opSoftmaxCrossEntropy},
 
 		// Matrices.
 		"MatMul": {build: opMatMul},

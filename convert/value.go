@@ -21,6 +21,8 @@ type value struct {
 	// hint is a parameter's stored value. It serves operators that need a number while the graph is built
 	// (the scales of a Resize, an exponent) and never replaces the node.
 	hint *host
+	// late computes the array of a constant that has none yet; nil where the value is no constant.
+	late func() (*host, error)
 	node *graph.Node
 	// base, if there is one, differs from node by one number a channel (axis 1). Normalisations that remove
 	// such a shift start from it: the shift's gradient is then exactly zero and not rounding noise.
@@ -31,6 +33,8 @@ type value struct {
 	list []*value
 	// isList tells an empty sequence from an array.
 	isList bool
+	// none marks an optional that holds nothing.
+	none bool
 	// missing marks a value whose node could not be built; what depends on it is skipped.
 	missing bool
 }
@@ -43,6 +47,13 @@ func (v *value) rank() int { return len(v.shape) }
 
 // known returns the array if its elements can be used while the graph is built.
 func (v *value) known() (*host, bool) {
+	if v.host == nil && v.late != nil {
+		h, err := v.late()
+		if err != nil {
+			failWith(err)
+		}
+		v.host = h
+	}
 	if v.host != nil {
 		return v.host, true
 	}
