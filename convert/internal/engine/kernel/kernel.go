@@ -6,6 +6,13 @@
 // Every operation gives the same bits for the same number of threads.
 package kernel
 
+import "errors"
+
+// ErrNoCgo is what NewTeam returns in a program that was built without cgo.
+var ErrNoCgo = errors.New("kernel: built without cgo")
+
+const maxThreads = 1024
+
 // An Operation computes its outputs from its inputs.
 type Operation interface {
 	// Scratch returns the bytes of scratch memory that Run wants with so many threads.
