@@ -2,14 +2,14 @@ package transform
 
 import "math"
 
-// nearestSeeds returns for every voxel the index of the nearest seed, if its centre is at most radius voxels away,
-// else -1; of equally near ones, any but always the same. It is the exact distance transform of Felzenszwalb and
+// nearestSeeds returns for every voxel the index of the nearest seed, if its centre is at most radius away,
+// else -1; neighbours along an axis are step[axis] apart; of equally near ones, any but always the same. It is the exact distance transform of Felzenszwalb and
 // Huttenlocher (Theory of Computing 8, 2012): axis after axis, the lower envelope of parabolas.
-func nearestSeeds(size [3]int, radius float64, seed func(i int) bool) []int32 {
+func nearestSeeds(size [3]int, step [3]float64, radius float64, seed func(i int) bool) []int32 {
 	n := size[0] * size[1] * size[2]
 	limit := float32(radius * radius)
 	near := make([]int32, n)
-	dist := make([]float32, n) // squared; whole numbers, exact in float32 up to 2^24
+	dist := make([]float32, n) // squared; with steps of 1 whole numbers, exact in float32 up to 2^24
 	for i := range near {
 		near[i] = -1
 		if seed(i) {
@@ -17,13 +17,13 @@ func nearestSeeds(size [3]int, radius float64, seed func(i int) bool) []int32 {
 		}
 	}
 	for axis := range 3 {
-		envelopes(near, dist, size, axis, limit)
+		envelopes(near, dist, size, axis, step[axis]*step[axis], limit)
 	}
 	return near
 }
 
 // envelopes widens the seeds along one axis, sixteen lines at a time, so that memory is read in whole cache lines.
-func envelopes(near []int32, dist []float32, size [3]int, axis int, limit float32) {
+func envelopes(near []int32, dist []float32, size [3]int, axis int, step2 float64, limit float32) {
 	const together = 16
 	across, other := 0, 3-axis
 	if axis == 0 {
@@ -48,7 +48,7 @@ func envelopes(near []int32, dist []float32, size [3]int, axis int, limit float3
 				}
 			}
 			for k := range width {
-				lines[k].widen(limit)
+				lines[k].widen(step2, limit)
 			}
 			for i := range n {
 				for k := range width {
@@ -60,7 +60,7 @@ func envelopes(near []int32, dist []float32, size [3]int, axis int, limit float3
 	})
 }
 
-// envelope is the lower envelope of the parabolas dist[q] + (i-q)² over a line.
+// envelope is the lower envelope of the parabolas dist[q] + step²·(i-q)² over a line.
 type envelope struct {
 	dist []float32
 	near []int32
@@ -76,8 +76,8 @@ func newEnvelope(n int) envelope {
 }
 
 // widen replaces each place by the nearest seed within the limit.
-func (e *envelope) widen(limit float32) {
-	e.build()
+func (e *envelope) widen(step2 float64, limit float32) {
+	e.build(step2)
 	k := 0
 	for i := range e.dist {
 		e.near[i] = -1
@@ -88,13 +88,13 @@ func (e *envelope) widen(limit float32) {
 			k++
 		}
 		away := i - e.at[k]
-		if d := e.height[k] + float32(away*away); d <= limit {
+		if d := e.height[k] + float32(step2*float64(away*away)); d <= limit {
 			e.dist[i], e.near[i] = d, e.seed[k]
 		}
 	}
 }
 
-func (e *envelope) build() {
+func (e *envelope) build(step2 float64) {
 	e.at, e.height, e.seed, e.from = e.at[:0], e.height[:0], e.seed[:0], e.from[:0]
 	for q, seed := range e.near {
 		if seed < 0 {
@@ -103,7 +103,7 @@ func (e *envelope) build() {
 		start := math.Inf(-1)
 		for n := len(e.at); n > 0; n = len(e.at) {
 			p := e.at[n-1]
-			start = (float64(e.dist[q]) + float64(q*q) - float64(e.height[n-1]) - float64(p*p)) / float64(2*(q-p))
+			start = ((float64(e.dist[q])-float64(e.height[n-1]))/step2 + float64(q*q-p*p)) / float64(2*(q-p))
 			if start > e.from[n-1] {
 				break
 			}

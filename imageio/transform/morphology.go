@@ -117,7 +117,7 @@ func eachChannel(im *imageio.Image, f func(samples []float32)) (*imageio.Image, 
 }
 
 func erode(samples []float32, size [3]int, radius float64) {
-	near := nearestSeeds(size, radius, func(i int) bool { return samples[i] == 0 })
+	near := nearestSeeds(size, [3]float64{1, 1, 1}, radius, func(i int) bool { return samples[i] == 0 })
 	for i, seed := range near {
 		if seed >= 0 {
 			samples[i] = 0
@@ -126,7 +126,7 @@ func erode(samples []float32, size [3]int, radius float64) {
 }
 
 func dilate(samples []float32, size [3]int, radius float64) {
-	near := nearestSeeds(size, radius, func(i int) bool { return samples[i] != 0 })
+	near := nearestSeeds(size, [3]float64{1, 1, 1}, radius, func(i int) bool { return samples[i] != 0 })
 	for i, seed := range near {
 		if seed >= 0 && samples[i] == 0 {
 			samples[i] = samples[seed]

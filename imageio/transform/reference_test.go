@@ -7,13 +7,15 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
 	"github.com/nitrain/nitrain/imageio"
 )
 
-// refRecord is a line of testdata/ref/transform.jsonl, which testdata/gen/transform.py makes.
+// refRecord is a line of testdata/ref/transform.jsonl or steps.jsonl, which the scripts of testdata/gen make.
 type refRecord struct {
 	Image, Kind string // an input
 
@@ -49,9 +51,9 @@ func (r refRecord) image(t *testing.T) *imageio.Image {
 	return im
 }
 
-func readReference(t *testing.T) (inputs map[string]*imageio.Image, cases []refRecord) {
+func readReference(t *testing.T, name string) (inputs map[string]*imageio.Image, cases []refRecord) {
 	t.Helper()
-	f, err := os.Open("../../testdata/ref/transform.jsonl")
+	f, err := os.Open("../../testdata/ref/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,11 +93,23 @@ func part(im *imageio.Image, r refRecord) []float32 {
 }
 
 // TestReference compares every step with the program that it is named after: MONAI, nibabel, SimpleITK, SciPy.
-func TestReference(t *testing.T) {
-	inputs, cases := readReference(t)
+func TestReference(t *testing.T) { compareReference(t, "transform.jsonl") }
+
+// TestReferenceOther does the same for the steps of steps.py: "@name" in a step is the input of that name, as a file.
+func TestReferenceOther(t *testing.T) { compareReference(t, "steps.jsonl") }
+
+func compareReference(t *testing.T, name string) {
+	inputs, cases := readReference(t, name)
+	dir := t.TempDir()
+	for name, im := range inputs {
+		if err := imageio.Write(filepath.Join(dir, name+".nii"), im); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := regexp.MustCompile(`"@(\w+)"`)
 	for _, r := range cases {
 		t.Run(r.Case, func(t *testing.T) {
-			p, err := ParseSteps(r.Steps)
+			p, err := ParseSteps(files.ReplaceAll(r.Steps, []byte(`"`+filepath.ToSlash(dir)+`/$1.nii"`)))
 			if err != nil {
 				t.Fatal(err)
 			}

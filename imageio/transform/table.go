@@ -60,5 +60,13 @@ func extraOps() []entry {
 		op[Keep](),
 		op[Remap](),
 		op[OneHot](),
+		op[Affine](),
+		op[Distance](),
+		op[MatchHistogram](),
+		op[Add](),
+		op[Subtract](),
+		op[Multiply](),
+		op[Divide](),
+		op[Mask](),
 	}
 }
