@@ -169,7 +169,7 @@ func TestNotAnImage(t *testing.T) {
 	if _, err := imageio.Read(filepath.Join(dir, "absent.nii")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("want ErrNotExist, got %v", err)
 	}
-	if _, err := imageio.Read(dir); !errors.Is(err, imageio.ErrUnsupported) {
-		t.Errorf("a folder: want ErrUnsupported, got %v", err)
+	if _, err := imageio.Read(dir); !errors.Is(err, imageio.ErrNotThisFormat) {
+		t.Errorf("a folder without images: want ErrNotThisFormat, got %v", err)
 	}
 }

@@ -13,6 +13,8 @@ type Description struct {
 	Inter        float64       `json:"inter"`
 	SformCode    int           `json:"sform_code,omitempty"`
 	QformCode    int           `json:"qform_code,omitempty"`
+	Syntax       string        `json:"transfer_syntax,omitempty"` // of DICOM
+	Photometric  string        `json:"photometric,omitempty"`
 	Warnings     []string      `json:"warnings"`
 	Raw          *Stats        `json:"raw,omitempty"`    // of the samples as stored
 	Scaled       *Stats        `json:"scaled,omitempty"` // after slope and intercept
@@ -29,13 +31,20 @@ func (o Options) Describe(path string, voxels bool) (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
+	stored := f.Stored
+	if f.head != nil {
+		stored = f.head.Type.Numpy(f.head.Big)
+	}
 	d := &Description{
-		Format: f.Format, Affine: f.Affine, Shape: f.Shape, Zooms: f.Zooms, Stored: f.head.Type.Numpy(f.head.Big),
+		Format: f.Format, Affine: f.Affine, Shape: f.Shape, Zooms: f.Zooms, Stored: stored,
 		AffineSource: f.AffineSource, Slope: f.Slope, Inter: f.Inter, SformCode: f.SformCode, QformCode: f.QformCode,
 		Warnings: append([]string{}, f.Warnings...),
 	}
 	if f.Spatial {
 		d.AxisCodes = f.Affine.AxisCodes()
+	}
+	if f.series != nil {
+		d.Syntax, d.Photometric = f.series.Syntax(), f.series.Layout.Photometric
 	}
 	if !voxels {
 		return d, nil
@@ -46,10 +55,22 @@ func (o Options) Describe(path string, voxels bool) (*Description, error) {
 	}
 	st := raw.Stats()
 	d.Raw, d.Scaled = &st, &st
-	if f.head.Scaled() {
-		st := f.scale(raw).Stats()
+	if f.rescaled() {
+		values, err := f.scale(raw)
+		if err != nil {
+			return nil, err
+		}
+		st := values.Stats()
 		d.Scaled = &st
 	}
 	d.Warnings = append(d.Warnings, raw.Warnings...)
 	return d, nil
+}
+
+// rescaled reports whether the stored samples are not the values themselves.
+func (f *File) rescaled() bool {
+	if f.series != nil {
+		return f.series.Scaled()
+	}
+	return f.head.Scaled()
 }

@@ -36,11 +36,11 @@ type Extension = volume.Extension
 // It holds no open file: the methods that read samples open it again. A File may be used by several
 // goroutines at once.
 type File struct {
-	Format       string      // "nifti1", "nifti2", "mgh"
+	Format       string      // "nifti1", "nifti2", "mgh", "dicom"
 	Shape        []int       // as stored, 1 to 7 axes, colour components not among them
 	Stored       string      // type of the samples: "int16", "rgb24", ...
 	Affine       Affine      // as the file says; may be singular where Spatial is false
-	AffineSource string      // "sform", "qform", "fallback", "mgh", "none"
+	AffineSource string      // "sform", "qform", "fallback", "mgh", "dicom", "spacing", "none"
 	Spatial      bool        // false: the file has no geometry
 	Zooms        []float64   // distances along the axes of Shape: mm, and what the file's unit of time is
 	Slope, Inter float64     // of the scaling, 1 and 0 without
@@ -55,6 +55,7 @@ type File struct {
 	head   *volume.Header
 	opt    Options
 	limits int64
+	series *series // of a DICOM image, which has no head
 }
 
 // Open reads and checks the header of an image file.
@@ -63,6 +64,9 @@ func Open(path string) (*File, error) { return Options{}.Open(path) }
 // Open reads and checks the header of an image file: everything that can be refused without reading
 // samples is refused here. Errors about the content are *FormatError.
 func (o Options) Open(path string) (*File, error) {
+	if f, ok, err := o.openDICOM(path); ok {
+		return f, err
+	}
 	header, samples := pairNames(path)
 	h, err := readHeader(header, o)
 	if err != nil {

@@ -32,6 +32,9 @@ func (o Options) read(path string, kind Kind) (*Image, error) {
 
 // Image reads the samples as an image of that kind; see Read and ReadLabel.
 func (f *File) Image(kind Kind) (*Image, error) {
+	if f.series != nil {
+		return f.series.image(f, kind)
+	}
 	t := f.head.Type
 	if kind == Label && (t.Complex() || t.Components() > 1) {
 		return nil, &FormatError{Path: f.path, Format: f.Format, Field: "datatype", Want: "whole numbers for a label map", Got: t.String(), Err: ErrUnsupported}

@@ -99,6 +99,9 @@ func (f *File) finish(s *volume.Stream) ([]string, error) {
 
 // Raw reads the samples as stored.
 func (f *File) Raw() (*Samples, error) {
+	if f.series != nil {
+		return f.series.raw(f)
+	}
 	t, comps := f.head.Type, f.head.Type.Components()
 	need, _ := f.head.Bytes()
 	s := &Samples{DType: t.Numpy(f.head.Big), Shape: append([]int(nil), f.Shape...), Bytes: make([]byte, need), kind: t, big: f.head.Big}
@@ -131,16 +134,22 @@ func planes(chunk []byte, comps int, put func(c, i int, v byte)) {
 // Scaled reads the samples with slope and intercept applied: float64 numbers (complex128 for complex
 // ones) in the machine-independent little-endian order, or the stored samples where nothing scales them.
 func (f *File) Scaled() (*Samples, error) {
+	if f.series != nil {
+		return f.series.scaled(f)
+	}
 	raw, err := f.Raw()
 	if err != nil {
 		return nil, err
 	}
-	return f.scale(raw), nil
+	return f.scale(raw)
 }
 
-func (f *File) scale(raw *Samples) *Samples {
+func (f *File) scale(raw *Samples) (*Samples, error) {
+	if f.series != nil {
+		return f.series.scale(raw)
+	}
 	if !f.head.Scaled() {
-		return raw
+		return raw, nil
 	}
 	s := &Samples{DType: "float64", Shape: raw.Shape, Warnings: raw.Warnings, kind: volume.Float64}
 	parts := 1
@@ -159,5 +168,5 @@ func (f *File) scale(raw *Samples) *Samples {
 			binary.LittleEndian.PutUint64(s.Bytes[8*(at+i):], math.Float64bits(v))
 		}
 	}
-	return s
+	return s, nil
 }

@@ -103,6 +103,9 @@ func layout(im *Image, t volume.Type) nifti.Layout {
 		if src.Format == "mgh" && len(l.Dims) == 4 {
 			l.Units |= 16 // ms
 		}
+		if src.Format == "dicom" && len(l.Dims) == 4 {
+			l.Units |= 8 // s
+		}
 	}
 	l.SformCode, l.QformCode = codes(im, src)
 	return l
@@ -119,7 +122,7 @@ func codes(im *Image, src *Source) (sform, qform int) {
 	if sform > 0 || qform > 0 {
 		return sform, qform
 	}
-	if src.Format == "mgh" && src.AffineSource == "mgh" {
+	if src.Format == "mgh" && src.AffineSource == "mgh" || src.AffineSource == "dicom" {
 		return 1, 0
 	}
 	return 2, 0
