@@ -6,6 +6,7 @@ type Description struct {
 	Affine       [4][4]float64 `json:"affine"`  // to RAS+ mm
 	AxisCodes    string        `json:"axcodes"` // "" where the file has no geometry
 	Shape        []int         `json:"shape"`
+	Components   int           `json:"components,omitempty"` // samples of a voxel that are stored together, where more than one
 	Zooms        []float64     `json:"zooms"`
 	Stored       string        `json:"stored"` // numpy's spelling of the type in the file
 	AffineSource string        `json:"affine_source"`
@@ -39,6 +40,9 @@ func (o Options) Describe(path string, voxels bool) (*Description, error) {
 		Format: f.Format, Affine: f.Affine, Shape: f.Shape, Zooms: f.Zooms, Stored: stored,
 		AffineSource: f.AffineSource, Slope: f.Slope, Inter: f.Inter, SformCode: f.SformCode, QformCode: f.QformCode,
 		Warnings: append([]string{}, f.Warnings...),
+	}
+	if f.Components > 1 {
+		d.Components = f.Components
 	}
 	if f.Spatial {
 		d.AxisCodes = f.Affine.AxisCodes()

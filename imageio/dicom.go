@@ -154,6 +154,7 @@ func (o Options) fromSeries(path string, v *dicom.Volume, single bool) (*File, e
 		f.Zooms = append(f.Zooms, v.TimeStep)
 		f.Units = 2 | 8 // mm, s
 	}
+	f.Components = v.Components()
 	f.Stored = v.Layout.Type().String()
 	f.Slope, f.Inter = v.Rescale()
 	f.Warnings = append(f.Warnings, v.Warnings...)

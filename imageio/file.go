@@ -8,10 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/nitrain/nitrain/imageio/internal/mgh"
-	"github.com/nitrain/nitrain/imageio/internal/nifti"
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
 
@@ -25,6 +23,8 @@ type Options struct {
 	// Rectify takes the qform where the sform contradicts the voxel sizes and the qform does not,
 	// as MONAI does when it loads training data.
 	Rectify bool
+	// OutsideFiles lets a header whose samples are in other files name files outside its own folder.
+	OutsideFiles bool
 }
 
 const defaultMaxBytes = 16 << 30
@@ -36,8 +36,9 @@ type Extension = volume.Extension
 // It holds no open file: the methods that read samples open it again. A File may be used by several
 // goroutines at once.
 type File struct {
-	Format       string      // "nifti1", "nifti2", "mgh", "dicom"
-	Shape        []int       // as stored, 1 to 7 axes, colour components not among them
+	Format       string      // "nifti1", "nifti2", "mgh", "nrrd", "dicom", ...
+	Shape        []int       // as stored, components that are stored together not among them
+	Components   int         // samples that each voxel has: 1, more for colours and vectors stored together
 	Stored       string      // type of the samples: "int16", "rgb24", ...
 	Affine       Affine      // as the file says; may be singular where Spatial is false
 	AffineSource string      // "sform", "qform", "fallback", "mgh", "dicom", "spacing", "none"
@@ -72,7 +73,9 @@ func (o Options) Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !h.Pair {
+	if h.Source != nil {
+		samples = path
+	} else if !h.Pair {
 		samples = path
 		if header != path {
 			return nil, &FormatError{
@@ -107,6 +110,7 @@ func (f *File) fill() {
 		rectify(h)
 	}
 	f.Format, f.Shape, f.Stored = h.Format, append([]int(nil), h.Shape...), h.Type.String()
+	f.Components = h.Components()
 	f.Affine, f.AffineSource, f.Spatial = h.Affine, h.AffineSource, h.Spatial
 	f.Zooms, f.Slope, f.Inter = h.Zooms, h.Slope, h.Inter
 	f.SformCode, f.QformCode, f.Intent, f.Units = h.SformCode, h.QformCode, h.Intent, h.Units
@@ -148,77 +152,14 @@ func partner(base, gz string) string {
 	return same
 }
 
-func readHeader(path string, o Options) (*volume.Header, error) {
-	s, err := openStream(path, o)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	head := make([]byte, nifti.HeadSize)
-	n, err := io.ReadFull(s, head)
-	head = head[:n]
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, &FormatError{Path: path, Field: "header", Err: streamErr(err)}
-	}
-	var h *volume.Header
-	switch {
-	case mgh.Is(head):
-		h, err = mgh.Parse(head[:min(n, mgh.HeadSize)])
-	case nifti.Is(head):
-		h, err = nifti.Parse(head, s)
-	case n == 0:
-		err = &FormatError{Field: "header", Want: "an image", Got: "an empty file", Err: ErrNotThisFormat}
-	default:
-		err = unknown(head, s)
-	}
-	if err != nil {
-		return nil, withPath(err, path)
-	}
-	return h, nil
-}
-
-func openStream(path string, o Options) (*volume.Stream, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, &FormatError{Path: path, Want: "an image file", Got: "a folder", Err: ErrUnsupported}
-	}
-	s, err := volume.OpenStream(path, o.IgnoreChecksum)
-	var sys *os.PathError
-	if err != nil && !errors.As(err, &sys) {
-		return nil, &FormatError{Path: path, Format: "gzip", Field: "header", Err: streamErr(err)}
-	}
-	return s, err
-}
-
-// unknown says what the bytes look like.
-func unknown(head []byte, s *volume.Stream) error {
-	looks := fmt.Sprintf("bytes % x ...", head[:min(len(head), 8)])
-	text := len(head) > 0 && utf8.Valid(head)
-	for _, c := range head {
-		if c < 32 && c != '\n' && c != '\r' && c != '\t' || c == 127 {
-			text = false
-		}
-	}
-	switch {
-	case text:
-		looks = "text"
-	case len(head) >= 132 && string(head[128:132]) == "DICM":
-		looks = "a DICOM file"
-	case strings.HasPrefix(string(head), "\x89PNG"):
-		looks = "a PNG file"
-	case strings.HasPrefix(string(head), "\xff\xd8\xff"):
-		looks = "a JPEG file"
-	case strings.HasPrefix(string(head), "PK\x03\x04"):
-		looks = "a zip archive"
-	}
-	got := fmt.Sprintf("%s (%d bytes)", looks, s.FileSize)
-	return &FormatError{Field: "header", Want: "NIfTI or MGH", Got: got, Err: ErrNotThisFormat}
-}
-
 // withPath adds the path to an error from a parser.
 func withPath(err error, path string) error {
 	if fe, ok := errors.AsType[*FormatError](err); ok {
 		fe.Path = path
 		return fe
+	}
+	if _, ok := errors.AsType[*os.PathError](err); ok {
+		return err // names the file itself
 	}
 	return &FormatError{Path: path, Err: streamErr(err)}
 }
@@ -227,7 +168,7 @@ func withPath(err error, path string) error {
 func (f *File) checkSizes() error {
 	h := f.head
 	need, ok := h.Bytes()
-	asFloats := need / int64(h.Type.Size()) * int64(h.Type.Components()) // samples
+	asFloats := need / int64(h.Part().Size()) // samples
 	if !ok || max(need, 4*asFloats) > f.limits || asFloats > 1<<40 {
 		got := "more than any memory"
 		if ok {
@@ -237,6 +178,9 @@ func (f *File) checkSizes() error {
 			Format: h.Format, Field: "dim", Want: fmt.Sprintf("at most %d bytes of voxels", f.limits), Got: fmt.Sprintf("%s for %v voxels", got, h.Shape), Err: ErrTooLarge,
 			Advice: "either the header is damaged or the limit (Options.MaxBytes) is too low for this image",
 		}
+	}
+	if h.Source != nil {
+		return f.checkSource(need)
 	}
 	s, err := openStream(f.path, f.opt)
 	if err != nil {
@@ -257,6 +201,21 @@ func (f *File) checkSizes() error {
 		e.Got = fmt.Sprintf("a gzip file of %d bytes, which cannot hold them", s.FileSize)
 	}
 	return e
+}
+
+// checkSource is checkSizes for samples that are not simply the bytes behind the header.
+func (f *File) checkSource(need int64) error {
+	limit, err := f.head.Source.Limit()
+	if err != nil {
+		return err
+	}
+	if limit >= need {
+		return nil
+	}
+	return &FormatError{
+		Format: f.head.Format, Field: "voxels", Want: fmt.Sprintf("%d bytes", need), Got: fmt.Sprintf("at most %d", max(0, limit)),
+		Err: ErrTruncated, Advice: incomplete(),
+	}
 }
 
 func incomplete() string { return "the file is incomplete; copy or download it again" }

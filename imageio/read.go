@@ -36,10 +36,10 @@ func (f *File) Image(kind Kind) (*Image, error) {
 		return f.series.image(f, kind)
 	}
 	t := f.head.Type
-	if kind == Label && (t.Complex() || t.Components() > 1) {
-		return nil, &FormatError{Path: f.path, Format: f.Format, Field: "datatype", Want: "whole numbers for a label map", Got: t.String(), Err: ErrUnsupported}
+	if kind == Label && (t.Complex() || f.Components > 1) {
+		return nil, &FormatError{Path: f.path, Format: f.Format, Field: "datatype", Want: "one whole number a voxel for a label map", Got: components(t, f.Components), Err: ErrUnsupported}
 	}
-	im := &Image{Grid: f.Grid(), Kind: kind, Channels: t.Components(), Source: f.source()}
+	im := &Image{Grid: f.Grid(), Kind: kind, Channels: f.Components, Source: f.source()}
 	for _, d := range f.Shape[min(3, len(f.Shape)):] {
 		im.Channels *= d
 	}
@@ -62,6 +62,13 @@ func (f *File) Image(kind Kind) (*Image, error) {
 	return im, nil
 }
 
+func components(t volume.Type, n int) string {
+	if n > 1 && t.Components() == 1 {
+		return fmt.Sprintf("%d of %s", n, t)
+	}
+	return t.String()
+}
+
 // Grid returns where the voxels are. A file without geometry gets 1 mm voxels from the origin.
 func (f *File) Grid() Grid {
 	g := Grid{Size: [3]int{1, 1, 1}, Affine: f.Affine}
@@ -74,7 +81,7 @@ func (f *File) Grid() Grid {
 
 func (f *File) source() *Source {
 	return &Source{
-		Format: f.Format, Stored: f.Stored, Shape: append([]int(nil), f.Shape...), AffineSource: f.AffineSource,
+		Format: f.Format, Stored: f.Stored, Shape: append([]int(nil), f.Shape...), Components: f.Components, AffineSource: f.AffineSource,
 		SformCode: f.SformCode, QformCode: f.QformCode, Units: f.Units, Intent: f.Intent,
 		Zooms: append([]float64(nil), f.Zooms...), Extensions: f.Extensions, Warnings: append([]string(nil), f.Warnings...),
 	}
@@ -91,23 +98,44 @@ type decoder struct {
 	dst   []float32
 	at    int
 	label bool
-	bad   string // the first sample that is no label
+	mixed []float32 // components of some voxels
+	bad   string    // the first sample that is no label
 }
 
 func (d *decoder) chunk(b []byte) {
 	h := d.file.head
-	if comps := h.Type.Components(); comps > 1 {
-		n := h.Voxels()
-		planes(b, comps, func(c, i int, v byte) { d.dst[c*n+d.at+i] = float32(v) })
-		d.at += len(b) / comps
+	t, comps := h.Part(), h.Components()
+	n := len(b) / (t.Size() * comps)
+	if comps > 1 {
+		d.apart(b, n, comps)
+		d.at += n
 		return
 	}
-	n := len(b) / h.Type.Size()
 	volume.Floats(d.dst[d.at:d.at+n], b, h.Type, h.Big, h.Slope, h.Inter)
 	if d.label && d.bad == "" {
 		d.check(b, n)
 	}
 	d.at += n
+}
+
+// apart decodes n voxels of several components into their channels.
+func (d *decoder) apart(b []byte, n, comps int) {
+	h := d.file.head
+	if len(d.mixed) < n*comps {
+		d.mixed = make([]float32, n*comps)
+	}
+	slope, inter := h.Slope, h.Inter
+	if !h.Scaled() {
+		slope, inter = 1, 0
+	}
+	volume.Floats(d.mixed[:n*comps], b, h.Part(), h.Big, slope, inter)
+	plane := len(d.dst) / comps
+	for c := range comps {
+		dst := d.dst[c*plane+d.at:][:n]
+		for i := range dst {
+			dst[i] = d.mixed[i*comps+c]
+		}
+	}
 }
 
 // check looks at the exact samples: float32 would hide a fraction of a large number.

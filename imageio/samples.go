@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strconv"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
@@ -22,35 +23,68 @@ type Samples struct {
 	big  bool
 }
 
-// chunkSize is how many bytes are decoded at a time: a multiple of every sample's size.
-const chunkSize = 48 * 5461
+// chunkSize is how many bytes are decoded at a time, about.
+const chunkSize = 1 << 18
 
-// each reads the stored samples in order, whole samples at a time, and then the rest of the file so that
+// each reads the stored samples in order, whole voxels at a time, and then the rest of the file so that
 // its checksum is known. It returns warnings about what follows the samples.
 func (f *File) each(visit func(chunk []byte)) ([]string, error) {
-	s, err := openStream(f.path, f.opt)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
 	need, _ := f.head.Bytes()
-	if err := s.Skip(f.head.Offset); err != nil {
+	p, err := f.begin()
+	if err != nil {
 		return nil, f.voxelError(0, need, err)
 	}
-	buf := make([]byte, min(chunkSize, need))
+	defer p.Close()
+	voxel := int64(f.head.Part().Size()) * int64(f.head.Components())
+	buf := make([]byte, min(max(chunkSize/voxel, 1)*voxel, need))
 	for done := int64(0); done < need; {
 		n := min(int64(len(buf)), need-done)
-		m, err := io.ReadFull(s, buf[:n])
+		m, err := io.ReadFull(p, buf[:n])
 		if err != nil && (!errors.Is(err, io.EOF) || int64(m) != n) {
 			return nil, f.voxelError(done+int64(m), need, err)
 		}
 		visit(buf[:n])
 		done += n
 	}
-	return f.finish(s)
+	notes, err := p.Finish()
+	if err != nil && f.head.Source != nil {
+		err = f.voxelError(need, need, err)
+	}
+	return notes, err
 }
 
+// begin starts a pass over the samples.
+func (f *File) begin() (volume.Pass, error) {
+	if f.head.Source != nil {
+		return f.head.Source.Open()
+	}
+	s, err := openStream(f.path, f.opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Skip(f.head.Offset); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return plainPass{s, f}, nil
+}
+
+// plainPass is a pass over the bytes behind a header.
+type plainPass struct {
+	*volume.Stream
+	file *File
+}
+
+// Finish reads to the end of the file.
+func (p plainPass) Finish() ([]string, error) { return p.file.finish(p.Stream) }
+
 func (f *File) voxelError(got, need int64, err error) error {
+	if fe, ok := errors.AsType[*FormatError](err); ok {
+		return withPath(fe, f.path)
+	}
+	if _, ok := errors.AsType[*os.PathError](err); ok {
+		return err
+	}
 	err = streamErr(err)
 	e := &FormatError{Path: f.path, Format: f.Format, Field: "voxels", Offset: f.head.Offset, Err: err}
 	if errors.Is(err, ErrTruncated) {
@@ -97,20 +131,23 @@ func (f *File) finish(s *volume.Stream) ([]string, error) {
 	return notes, nil
 }
 
-// Raw reads the samples as stored.
+// Raw reads the samples as stored. Components that are stored together become the last axis.
 func (f *File) Raw() (*Samples, error) {
 	if f.series != nil {
 		return f.series.raw(f)
 	}
-	t, comps := f.head.Type, f.head.Type.Components()
+	t, comps := f.head.Part(), f.head.Components()
 	need, _ := f.head.Bytes()
 	s := &Samples{DType: t.Numpy(f.head.Big), Shape: append([]int(nil), f.Shape...), Bytes: make([]byte, need), kind: t, big: f.head.Big}
 	at := 0
 	visit := func(chunk []byte) { at += copy(s.Bytes[at:], chunk) }
 	if comps > 1 {
-		s.DType, s.kind, s.Shape = "uint8", volume.Uint8, append(s.Shape, comps)
+		s.Shape = append(s.Shape, comps)
+		plane := len(s.Bytes) / comps
 		visit = func(chunk []byte) {
-			planes(chunk, comps, func(c, i int, v byte) { s.Bytes[c*f.head.Voxels()+at+i] = v })
+			for c := range comps {
+				component(s.Bytes[c*plane+at:], chunk, c, comps, t.Size())
+			}
 			at += len(chunk) / comps
 		}
 	}
@@ -122,12 +159,16 @@ func (f *File) Raw() (*Samples, error) {
 	return s, nil
 }
 
-// planes takes interleaved colours apart: component c of pixel i.
-func planes(chunk []byte, comps int, put func(c, i int, v byte)) {
-	for c := range comps {
-		for i := range len(chunk) / comps {
-			put(c, i, chunk[i*comps+c])
+// component copies one of the components that are interleaved in src.
+func component(dst, src []byte, c, comps, size int) {
+	if size == 1 {
+		for i := range len(src) / comps {
+			dst[i] = src[i*comps+c]
 		}
+		return
+	}
+	for i := range len(src) / (comps * size) {
+		copy(dst[i*size:(i+1)*size], src[(i*comps+c)*size:])
 	}
 }
 

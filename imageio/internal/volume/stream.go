@@ -2,12 +2,14 @@ package volume
 
 import (
 	"bufio"
+	"compress/bzip2"
 	"errors"
 	"io"
 	"os"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 )
 
 // MaxRatio is the most that DEFLATE can expand its input.
@@ -32,6 +34,17 @@ type Stream struct {
 // OpenStream opens a file for one pass from its start. A wrong gzip checksum is an error
 // where it is met, unless ignoreSums.
 func OpenStream(path string, ignoreSums bool) (*Stream, error) {
+	return open(path, func(f io.Reader, size int64) (*Stream, error) { return NewStream(f, size, ignoreSums) })
+}
+
+// OpenPlain opens a file for its bytes as they are, compressed or not.
+func OpenPlain(path string) (*Stream, error) {
+	return open(path, func(f io.Reader, size int64) (*Stream, error) {
+		return &Stream{FileSize: size, buf: bufio.NewReaderSize(f, 1<<16)}, nil
+	})
+}
+
+func open(path string, begin func(io.Reader, int64) (*Stream, error)) (*Stream, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -41,7 +54,7 @@ func OpenStream(path string, ignoreSums bool) (*Stream, error) {
 		f.Close()
 		return nil, err
 	}
-	s, err := NewStream(f, info.Size(), ignoreSums)
+	s, err := begin(f, info.Size())
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -138,7 +151,9 @@ func (s *Stream) Skip(n int64) error {
 // IsDamage reports whether err says that compressed data make no sense.
 func IsDamage(err error) bool {
 	var flate1 flate.CorruptInputError
-	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &flate1)
+	var bzip bzip2.StructuralError
+	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zlib.ErrChecksum) ||
+		errors.Is(err, zlib.ErrHeader) || errors.As(err, &flate1) || errors.As(err, &bzip)
 }
 
 // NewCompressor returns a gzip writer of a level from 1, fast, to 9, small. Close ends the stream and not w.

@@ -8,6 +8,8 @@ import "math"
 type Header struct {
 	Format        string        // "nifti1", "nifti2", "mgh"
 	Type          Type          // of one stored sample
+	Comps         int           // samples of Type that a voxel has, fastest in the file and no axis of Shape; 0: as the type says
+	Source        Source        // where the samples are; nil: from Offset of the header's file or, of a pair, the other one
 	Big           bool          // big endian
 	Shape         []int         // as the file has it, all positive
 	Offset        int64         // of the first sample
@@ -33,9 +35,25 @@ type Extension struct {
 	Data []byte
 }
 
+// Components returns the samples that each voxel of Shape has: 1, unless colours or vectors are stored together.
+func (h *Header) Components() int {
+	if h.Comps > 0 {
+		return h.Comps
+	}
+	return h.Type.Components()
+}
+
+// Part returns the type of one component: of colours, the bytes that they are made of.
+func (h *Header) Part() Type {
+	if h.Type.Components() > 1 {
+		return Uint8
+	}
+	return h.Type
+}
+
 // Scaled reports whether slope and intercept change the samples.
 func (h *Header) Scaled() bool {
-	return (h.Slope != 1 || h.Inter != 0) && h.Type.Components() == 1
+	return (h.Slope != 1 || h.Inter != 0) && h.Type.Components() == 1 // colours are never scaled
 }
 
 // Warn notes what was wrong and how it was mended.
@@ -43,21 +61,12 @@ func (h *Header) Warn(text string) { h.Warnings = append(h.Warnings, text) }
 
 // Bytes returns the number of bytes that the samples take in the file, and whether it is a sane number.
 func (h *Header) Bytes() (int64, bool) {
-	n := int64(h.Type.Size())
-	for _, d := range h.Shape {
+	n := int64(h.Part().Size())
+	for _, d := range append([]int{h.Components()}, h.Shape...) {
 		if d < 1 || n > math.MaxInt64/int64(d) {
 			return 0, false
 		}
 		n *= int64(d)
 	}
 	return n, true
-}
-
-// Voxels returns the number of voxels times the axes behind the third: samples before colour components are split.
-func (h *Header) Voxels() int {
-	n := 1
-	for _, d := range h.Shape {
-		n *= d
-	}
-	return n
 }
