@@ -105,12 +105,7 @@ func (c *call) stack(list []*value) *value {
 	if len(list) == 0 {
 		refuse("the loop collects nothing")
 	}
-	sub := &call{builder: c.builder, n: concatNode(0), scope: c.scope, opset: 13}
-	for _, v := range list {
-		one := &call{builder: c.builder, n: c.n, scope: c.scope, opset: 13, in: []*value{v}}
-		sub.in = append(sub.in, one.moved(append([]int{1}, v.shape...))[0])
-	}
-	return sub.concat()
+	return c.stackAt(list, 0)
 }
 
 // concatNode is a Concat along an axis.

@@ -3,6 +3,7 @@ package convert
 import (
 	"math"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -354,9 +355,28 @@ func opIsNaN(c *call) []*value {
 	return c.outAs(onnx.Bool, graph.NotEqual(x, x))
 }
 
+// opBitwiseNot turns every bit around: what remains of all ones.
+func opBitwiseNot(c *call) []*value {
+	x := c.x(0)
+	if x.DType().IsUnsigned() {
+		ones := newHost(c.arg(0).dtype, nil)
+		ones.ints[0] = wrap(-1, c.arg(0).dtype)
+		return c.out(graph.Sub(constantLike(x, ones), x))
+	}
+	return c.out(graph.Sub(scalar(x, -1), x))
+}
+
 // opBitShift is BitShift.
 func opBitShift(c *call) []*value {
 	x, y := c.pair()
+	if wide := dtypes.Uint32; x.DType() == dtypes.Uint16 || x.DType() == dtypes.Uint8 {
+		// Not every engine shifts the small types.
+		x, y = graph.ConvertDType(x, wide), graph.ConvertDType(y, wide)
+		low := scalar(x, float64(int64(1)<<(8*c.arg(0).dtype.Size())-1))
+		if c.stringAttr("direction", "") == "LEFT" {
+			return c.out(graph.BitwiseAnd(graph.BitwiseShiftLeft(x, y), low))
+		}
+	}
 	if c.stringAttr("direction", "") == "LEFT" {
 		return c.out(graph.BitwiseShiftLeft(x, y))
 	}

@@ -27,7 +27,10 @@ type opCase struct {
 	at []int
 	// positive draws inputs from [0.5, 2).
 	positive bool
-	outputs  int
+	// within draws inputs from (-0.9, 0.9); offset is added to what positive draws.
+	within  bool
+	offset  float64
+	outputs int
 }
 
 func (o opCase) String() string {
@@ -106,8 +109,11 @@ func (o opCase) draw(rng *rand.Rand) map[string][]float64 {
 		v := make([]float64, product(s))
 		for j := range v {
 			v[j] = rng.NormFloat64()
-			if o.positive {
-				v[j] = 0.5 + 1.5*rng.Float64()
+			switch {
+			case o.positive || o.offset > 0:
+				v[j] = o.offset + 0.5 + 1.5*rng.Float64()
+			case o.within:
+				v[j] = 1.8*rng.Float64() - 0.9
 			}
 		}
 		in[fmt.Sprint("x", i)] = v
@@ -317,7 +323,7 @@ func opCases(t testing.TB) []opCase {
 	add(opCase{op: "DepthToSpace", shapes: sizes([]int{1, 8, 2, 3}), attrs: attrs(i1("blocksize", 2))})
 	add(opCase{op: "SpaceToDepth", shapes: sizes([]int{1, 2, 4, 6}), attrs: attrs(i1("blocksize", 2))})
 	add(opCase{op: "Trilu", shapes: sizes([]int{2, 4, 5}), attrs: attrs(i1("upper", 0))})
-	for _, c := range attentionCases(t) {
+	for _, c := range slices.Concat(attentionCases(t), sequenceCases(t)) {
 		add(c)
 	}
 	return out

@@ -156,5 +156,8 @@ func fillInts[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64]
 	}
 }
 
-// indexType is the type of indices in the graph.
-const indexType = dtypes.Int64
+// Types of indices and of truth values in the graph.
+const (
+	indexType = dtypes.Int64
+	boolType  = dtypes.Bool
+)
