@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/nitrain/nitrain/imageio/internal/metaimage"
 	"github.com/nitrain/nitrain/imageio/internal/mgh"
 	"github.com/nitrain/nitrain/imageio/internal/nifti"
 	"github.com/nitrain/nitrain/imageio/internal/nrrd"
@@ -37,12 +38,13 @@ func formats() []format {
 	return []format{
 		{mgh.Is, func(o *opening) (*volume.Header, error) { return mgh.Parse(o.head[:min(len(o.head), mgh.HeadSize)]) }},
 		{nrrd.Is, func(o *opening) (*volume.Header, error) { return nrrd.Parse(o.all(), o.where()) }},
+		{metaimage.Is, func(o *opening) (*volume.Header, error) { return metaimage.Parse(o.all(), o.where()) }},
 		{nifti.Is, func(o *opening) (*volume.Header, error) { return nifti.Parse(o.head, o.rest) }},
 	}
 }
 
-func (o *opening) where() nrrd.Where {
-	return nrrd.Where{Path: o.path, Outside: o.opt.OutsideFiles, IgnoreSums: o.opt.IgnoreChecksum}
+func (o *opening) where() volume.Where {
+	return volume.Where{Path: o.path, Outside: o.opt.OutsideFiles, IgnoreSums: o.opt.IgnoreChecksum}
 }
 
 func readHeader(path string, o Options) (*volume.Header, error) {

@@ -25,13 +25,6 @@ const most = 1 << 20
 // Is reports whether a file that begins with head is NRRD.
 func Is(head []byte) bool { return bytes.HasPrefix(head, []byte("NRRD")) }
 
-// Where says what the parser must know about the file that the header stands in.
-type Where struct {
-	Path       string
-	Outside    bool // data files may lie outside the header's folder
-	IgnoreSums bool
-}
-
 // header is a header's lines by field, names in lower case without spaces.
 type header struct {
 	field map[string]string
@@ -41,7 +34,7 @@ type header struct {
 }
 
 // Parse reads a header from its first byte. Errors are *volume.FormatError without a path.
-func Parse(r io.Reader, w Where) (*volume.Header, error) {
+func Parse(r io.Reader, w volume.Where) (*volume.Header, error) {
 	lines, err := read(r)
 	if err != nil {
 		return nil, err
@@ -194,7 +187,7 @@ func endian(h *volume.Header, field map[string]string) error {
 }
 
 // samples finds the files.
-func samples(h *volume.Header, lines *header, axes []axis, w Where) error {
+func samples(h *volume.Header, lines *header, axes []axis, w volume.Where) error {
 	encoding, err := encodingOf(lines.field["encoding"])
 	if err != nil {
 		return err
@@ -263,7 +256,7 @@ func skips(field map[string]string, encoding volume.Encoding) (volume.Part, erro
 
 // fileNames returns the data files in order and the number of axes that each of them holds, 0 where all hold
 // the whole together along the slowest axis.
-func fileNames(spec string, list []string, axes []axis, w Where) ([]string, int, error) {
+func fileNames(spec string, list []string, axes []axis, w volume.Where) ([]string, int, error) {
 	words := strings.Fields(spec)
 	if len(words) == 0 {
 		return nil, 0, bad("data file", "a file's name", spec)

@@ -7,6 +7,13 @@ import (
 	"strings"
 )
 
+// Where says what the parser of a header must know about its file.
+type Where struct {
+	Path       string
+	Outside    bool // data files may lie outside the header's folder
+	IgnoreSums bool // wrong checksums of compressed data are warned about
+}
+
 // Beside returns the path of a data file that a header names, relative to the header's folder. Names that lead out
 // of the folder are refused unless outside.
 func Beside(format, header, name string, outside bool) (string, error) {

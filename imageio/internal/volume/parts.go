@@ -241,7 +241,7 @@ func (r *partsPass) settle() error {
 		return nil
 	}
 	defer r.Close()
-	if r.parts.Encoding == Raw || r.parts.Encoding == Hex {
+	if (r.parts.Encoding == Raw || r.parts.Encoding == Hex) && !r.file.Compressed {
 		return nil
 	}
 	n, err := io.CopyN(io.Discard, r.data, 64<<20)
