@@ -1,6 +1,6 @@
 // Package engine builds the GoMLX backends that train, and repairs from outside what they refuse or get wrong.
 //
-// Two kinds exist. ONNX is compute-onnx (GoMLX graphs run by the onnxruntime library) behind a decorator: every
+// Three kinds exist. Native is package cpu: every graph, on kernels of our own. ONNX is compute-onnx (GoMLX graphs run by the onnxruntime library) behind a decorator: every
 // operation that compute-onnx lacks or computes wrongly is rewritten into operations that it has, one file an idea
 // (pad.go, conv.go, convphase.go, pool.go, poolgrad.go, unary.go). Convolutions and their weight gradients in float32
 // run in kernels of our own (kernel.c), which join onnxruntime's sessions as operators (session.c), since its own take
@@ -20,6 +20,8 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
+
+	"github.com/nitrain/nitrain/convert/internal/engine/cpu"
 )
 
 // Kind names an engine.
@@ -27,8 +29,9 @@ type Kind string
 
 // The engines.
 const (
-	ONNX Kind = "onnx" // compute-onnx on the onnxruntime library, repaired; needs cgo
-	Go   Kind = "go"   // GoMLX's interpreter in Go, one thread an operation; the test oracle
+	Native Kind = "cpu"  // kernels of our own, of package cpu; needs cgo
+	ONNX   Kind = "onnx" // compute-onnx on the onnxruntime library, repaired; needs cgo
+	Go     Kind = "go"   // GoMLX's interpreter in Go, one thread an operation; the test oracle
 )
 
 // Device names where the ONNX engine computes.
@@ -49,6 +52,9 @@ type Options struct {
 	Library string
 	// Device is where ONNX computes; empty means CPU.
 	Device Device
+	// Memory bounds the bytes that a graph takes on Native, its inputs and outputs included: values are computed again
+	// rather than kept. 0 sets no bound.
+	Memory int64
 	// Threads bounds the threads that work on one operation on the CPU; 0 means one for each processor.
 	Threads int
 	// Spin keeps idle threads of onnxruntime polling for work: a little faster on a machine of one's own, much slower
@@ -82,6 +88,12 @@ func New(o Options) (compute.Backend, error) {
 		o.Threads = runtime.NumCPU()
 	}
 	switch o.Kind {
+	case Native:
+		b, err := cpu.New(cpu.Options{Threads: o.Threads, Memory: o.Memory})
+		if err != nil {
+			return nil, &Error{Native, err, "build with CGO_ENABLED=1 and a C compiler"}
+		}
+		return b, nil
 	case ONNX, "":
 		o.Kind = ONNX
 		return newONNX(o)
@@ -92,5 +104,5 @@ func New(o Options) (compute.Backend, error) {
 		}
 		return b, nil
 	}
-	return nil, &Error{o.Kind, fmt.Errorf("want kind %q or %q, got %q", ONNX, Go, o.Kind), "leave the kind empty"}
+	return nil, &Error{o.Kind, fmt.Errorf("want kind %q, %q or %q, got %q", Native, ONNX, Go, o.Kind), "leave the kind empty"}
 }
