@@ -42,11 +42,13 @@ func reduceWindow(x *graph.Node, kind compute.ReduceOpType, w *window) *graph.No
 // order, as in PyTorch: the innermost axis is reduced first, and of two equal values the earlier wins.
 func opMaxPool(c *call) []*value {
 	x := c.x(0)
-	if len(c.n.Outputs) > 1 && c.n.Outputs[1] != "" {
-		refuse("the positions of the maxima (the second output) are not supported")
-	}
 	w, _ := c.pool(dims(x)[2:])
-	return c.out(maxPool(x, w))
+	y := maxPool(x, w)
+	out := c.out(y)
+	if len(c.n.Outputs) > 1 && c.n.Outputs[1] != "" {
+		out = append(out, c.wrap(onnx.Int64, maxPositions(x, y, w, c.intAttr("storage_order", 0) == 1)))
+	}
+	return out
 }
 
 // maxPool computes with one native operation where the window is not dilated; the gradient goes through the

@@ -27,6 +27,12 @@ func table() map[string]op {
 		"GlobalAveragePool": {build: opGlobalAveragePool},
 		"GlobalMaxPool":     {build: opGlobalMaxPool},
 		"GlobalLpPool":      {build: opGlobalLpPool},
+		"MaxUnpool":         {build: opMaxUnpool},
+		"Col2Im":            {build: opCol2Im},
+		"DeformConv":        {build: opDeformConv},
+		"GridSample":        {build: opGridSample},
+		"AffineGrid":        {build: opAffineGrid},
+		"RoiAlign":          {build: opRoiAlign},
 		"Resize":            {build: opResize},
 		"Upsample":          {build: opUpsample},
 
