@@ -21,7 +21,8 @@ type Pixels struct {
 	start  int64 // of the pixel data's value in at
 	length int64 // of the value; -1 where it is in fragments
 	frames [][]span
-	buf    []byte
+	buf    []byte // encoded bytes
+	out    []byte // decoded ones
 }
 
 // span is a run of bytes of the file.
