@@ -6,7 +6,10 @@
 // Every operation gives the same bits for the same number of threads.
 package kernel
 
-import "errors"
+import (
+	"errors"
+	"unsafe"
+)
 
 // ErrNoCgo is what NewTeam returns in a program that was built without cgo.
 var ErrNoCgo = errors.New("kernel: built without cgo")
@@ -98,11 +101,16 @@ type Part struct {
 // Map is a fused elementwise computation over a space of indices, in row-major order. Registers are 32 bits wide.
 // Register i < len(Loads) is input i through its view; register len(Loads)+i is what Code[i] computes. Each output is a
 // register, written densely over Dims in row-major order, or reduced over some of them and dense over the others.
+//
+// *Map is an Operation. It is translated when first asked anything, and must not change from then on. Where an output takes
+// the memory of an input, every other input of the same memory must allow that too.
 type Map struct {
 	Dims  []int // at most 8
 	Loads []Load
 	Code  []Instr
 	Outs  []Result
+
+	plan unsafe.Pointer // *mapPlan: what the program was translated to
 }
 
 // Load is an input of a Map.
