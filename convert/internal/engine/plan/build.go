@@ -23,7 +23,8 @@ type unit struct {
 	node      *ir.Node
 	ins, outs []int
 	scratch   int64
-	again     bool
+	again     bool // computes what another unit has computed
+	origin    int  // the unit, by its place in the recorded order, that it is or repeats
 }
 
 // value is an array.
@@ -84,7 +85,7 @@ func (p *program) node(n *ir.Node, first map[*ir.Node]int, threads int) error {
 		return nil
 	}
 	first[n] = len(p.values)
-	u := unit{node: n, ins: ins}
+	u := unit{node: n, ins: ins, origin: len(p.units)}
 	if n.Shape.Ok() {
 		u.outs = append(u.outs, p.arena(n.Shape.ByteSize()))
 	} else {
