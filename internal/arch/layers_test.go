@@ -40,6 +40,7 @@ func allowed() map[string]string {
 		"imageio/transform":               "imageio",
 		"imageio/patch":                   "imageio",
 		"imageio/metric":                  "imageio",
+		"imageio/register":                "imageio imageio/transform internal/atomicfile",
 		"imageio/view":                    "imageio",
 		"imageio/dataset":                 "imageio",
 		"onnx/internal/pb":                "",
@@ -64,7 +65,7 @@ func allowed() map[string]string {
 		"finetune/augment": "imageio imageio/transform",
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record",
-		"cmd/nitrain": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
+		"cmd/nitrain": "imageio imageio/transform imageio/register imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx onnx/edit onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
 		"internal/demo":     "",
 		"internal/filelock": "",
