@@ -298,7 +298,7 @@ func (c *call) ints(i int, what string) []int {
 	h := c.hostArg(i, what)
 	out := make([]int, h.len())
 	for j := range out {
-		if isReal(h.dtype) {
+		if h.dtype.Float() {
 			out[j] = int(toInt(h.floats[j]))
 		} else {
 			out[j] = int(h.ints[j])

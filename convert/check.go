@@ -144,7 +144,7 @@ func CheckModel(ctx context.Context, b *Backend, m *onnx.Model, o CheckOptions) 
 	if err != nil {
 		return nil, err
 	}
-	g, err := Import(m, ImportOptions{})
+	g, err := Import(m, ImportOptions{Parameters: parametersOf(o.Truth)})
 	r.Import = summary(g, err)
 	if err != nil {
 		return r, ctx.Err()

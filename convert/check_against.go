@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -46,7 +47,23 @@ func (e *examination) truth(prefix string) map[string]*onnx.Tensor {
 	return out
 }
 
-// forwardLimits returns the limits of forward and gradient comparisons.
+// parametersOf lists the tensors whose gradients a truth holds; none without a truth.
+func parametersOf(truth *onnx.Model) []string {
+	var out []string
+	if truth == nil {
+		return out
+	}
+	for _, i := range truth.Graph().Initializers {
+		for _, prefix := range [...]string{"gpar:", "gval:", "gtie:"} {
+			if name, ok := strings.CutPrefix(i.Name, prefix); ok {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
+}
+
+// limits returns the limits of forward and gradient comparisons.
 func (e *examination) limits() (forward, gradient float64) {
 	if e.half {
 		return forwardHalfLimit, gradientHalfLimit
@@ -317,7 +334,7 @@ func (p *Param) means(name string, source bool) bool {
 	if source {
 		return p.Name == name || p.Alias == name
 	}
-	return p.Stored == name
+	return p.Stored == name || slices.ContainsFunc(p.twins, func(t twin) bool { return t.source.Name == name })
 }
 
 // curve trains as the truth did and compares losses, then the outputs.
@@ -442,6 +459,11 @@ func (e *examination) trains() func(*Param) bool {
 		sources[name] = true
 	}
 	return func(p *Param) bool {
+		for _, t := range p.twins {
+			if names[t.source.Name] {
+				return true
+			}
+		}
 		return names[p.Stored] || sources[p.Name] || sources[p.Alias]
 	}
 }

@@ -35,6 +35,11 @@ func (g *Graph) write(p *Param) error {
 	if err != nil {
 		return err
 	}
+	for _, o := range p.twins {
+		if err := o.write(g.source, p); err != nil {
+			return err
+		}
+	}
 	if p.Name == p.Stored {
 		return p.source.Set(g.source, t)
 	}
@@ -45,6 +50,24 @@ func (g *Graph) write(p *Param) error {
 		return err
 	}
 	return g.untie(p, t)
+}
+
+// write puts the parameter's value into the second tensor.
+func (o twin) write(m *onnx.Model, p *Param) error {
+	v := p.value
+	if o.transposed {
+		v = make([]float32, 0, len(p.value))
+		for c := range p.Shape[1] {
+			for r := range p.Shape[0] {
+				v = append(v, p.value[r*p.Shape[1]+c])
+			}
+		}
+	}
+	t, err := onnx.FromFloat32(o.source.Tensor.Shape(), v)
+	if err != nil {
+		return err
+	}
+	return o.source.Set(m, t)
 }
 
 // untie gives a parameter an initializer of its own.

@@ -72,6 +72,9 @@ func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode 
 		if p.Name == p.Stored {
 			s.values[p.Name] = v
 		}
+		for _, t := range p.twins {
+			s.values[t.source.Name] = t.value(v)
+		}
 		for _, o := range p.slots {
 			if at := (slot{o.Node, o.Input}); g.bySlot[at] == p {
 				s.edits[at] = v
@@ -121,6 +124,20 @@ func (g *Graph) paramValue(p *Param, n *graph.Node, b *builder) *value {
 		}
 	}
 	return v
+}
+
+// value is the parameter's value in the twin's form.
+func (t twin) value(v *value) *value {
+	w := &value{dtype: v.dtype, shape: t.source.Tensor.Shape(), node: v.node}
+	switch {
+	case !t.transposed:
+		w.host, w.hint = v.host, v.hint
+	case v.node != nil:
+		w.node = graph.Transpose(v.node, 0, 1)
+	default:
+		w.host = v.host.transposed([]int{1, 0})
+	}
+	return w
 }
 
 // maxHint bounds the elements of a parameter whose stored value may serve as a number for the host.

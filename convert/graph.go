@@ -53,6 +53,7 @@ type Param struct {
 	value   []float32 // nil while it is the stored one
 	version int       // counts changes
 	slots   []onnx.Slot
+	twins   []twin
 }
 
 // Len returns the number of elements.

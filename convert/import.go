@@ -31,6 +31,9 @@ type ImportOptions struct {
 	// KeepTies lets parameters that the exporter merged because their values were equal stay one parameter.
 	// Otherwise they are told apart (see onnx.FalseTie) and train separately.
 	KeepTies bool
+	// Parameters names stored tensors that are parameters whatever their uses tell: numbers that an exporter
+	// left without a name, for instance. They stay frozen by default.
+	Parameters []string
 }
 
 // Import reads a model into a graph that trains. A model with nodes that cannot be built gives an

@@ -193,7 +193,8 @@ func windowSum(x *graph.Node, w *window) *graph.Node {
 			if !allOnes(w.stride) {
 				ct = graph.Pad(ct, scalar(ct, 0), grow...)
 			}
-			return plainSum(padSpatial(ct, amounts), back)
+			back.pads = amounts
+			return plainSum(ct, back)
 		})
 }
 
@@ -206,11 +207,44 @@ func ones(n int) []int {
 	return out
 }
 
-// plainSum pads explicitly and sums over windows.
+// plainSum pads explicitly and sums over windows. onnxruntime melts a Pad into the pool behind it, and then
+// refuses pads that are as wide as the window: those are joined on instead.
 func plainSum(x *graph.Node, w *window) *graph.Node {
-	x = padSpatial(x, w.pads)
+	wide := false
+	for i, k := range w.kernel {
+		wide = wide || max(w.pads[i][0], w.pads[i][1]) >= k
+	}
+	if wide {
+		x = joinZeros(x, w.pads)
+	} else {
+		x = padSpatial(x, w.pads)
+	}
 	bare := &window{kernel: w.kernel, stride: w.stride, dilation: w.dilation, pads: make([][2]int, len(w.kernel))}
 	return reduceWindow(x, compute.ReduceOpSum, bare)
+}
+
+// joinZeros pads the spatial axes with zeros; negative amounts cut.
+func joinZeros(x *graph.Node, amounts [][2]int) *graph.Node {
+	cut := make([][2]int, len(amounts))
+	for i, a := range amounts {
+		cut[i] = [2]int{min(a[0], 0), min(a[1], 0)}
+	}
+	x = padSpatial(x, cut)
+	for i, a := range amounts {
+		parts := []*graph.Node{x}
+		for end, n := range a {
+			if n <= 0 {
+				continue
+			}
+			shape := x.Shape().Clone()
+			shape.Dimensions[i+2] = n
+			parts = slices.Insert(parts, end*len(parts), graph.Zeros(x.Graph(), shape))
+		}
+		if len(parts) > 1 {
+			x = graph.Concatenate(parts, i+2)
+		}
+	}
+	return x
 }
 
 // dilatedSum sums shifted slices, axis by axis.

@@ -14,9 +14,21 @@ func (g *Graph) findParams() error {
 	for _, n := range g.nodes {
 		alive[n] = true
 	}
-	for _, p := range onnx.Params(g.source) {
+	list := onnx.Params(g.source)
+	var twins []onnx.Twin
+	if !g.options.KeepTies {
+		twins = onnx.Twins(list)
+	}
+	second := map[string]bool{}
+	for _, t := range twins {
+		second[t.Other] = true
+	}
+	for _, p := range list {
+		if second[p.Name] {
+			continue
+		}
 		p.Slots = slices.DeleteFunc(p.Slots, func(s onnx.Slot) bool { return !alive[s.Node] })
-		if p.Role == onnx.Constant || !p.Tensor.DType().Float() || len(p.Slots) == 0 {
+		if !g.mayTrain(&p) {
 			continue
 		}
 		groups := g.groups(&p)
@@ -27,7 +39,17 @@ func (g *Graph) findParams() error {
 			g.warnings = append(g.warnings, fmt.Sprintf("%q holds %d parameters that were equal when the model was exported; they train separately", p.Name, len(groups)))
 		}
 	}
+	g.rejoin(list, twins)
 	return nil
+}
+
+// mayTrain reports whether a stored tensor becomes a parameter: one with a role, or one that the source
+// framework or the caller calls a parameter.
+func (g *Graph) mayTrain(p *onnx.Param) bool {
+	if !p.Tensor.DType().Float() || len(p.Slots) == 0 {
+		return false
+	}
+	return p.Role != onnx.Constant || p.Named || slices.Contains(g.options.Parameters, p.Name)
 }
 
 // groups shares the slots of a stored tensor out among the parameters that it stands for. The first group
@@ -95,6 +117,24 @@ func (g *Graph) addParam(p *onnx.Param, slots []onnx.Slot, first bool) {
 	if !first {
 		for _, s := range slots {
 			g.bySlot[slot{s.Node, s.Input}] = q
+		}
+	}
+}
+
+// twin is a second stored tensor of a parameter.
+type twin struct {
+	source     onnx.Param
+	transposed bool
+}
+
+// rejoin ties again what an exporter untied: see onnx.Twins.
+func (g *Graph) rejoin(list []onnx.Param, twins []onnx.Twin) {
+	for _, t := range twins {
+		i := slices.IndexFunc(list, func(p onnx.Param) bool { return p.Name == t.Other })
+		if q := g.byName[t.First]; q != nil {
+			q.twins = append(q.twins, twin{list[i], t.Transposed})
+			g.byName[t.Other] = q
+			g.warnings = append(g.warnings, fmt.Sprintf("%q and %q were one parameter, as names and values tell; they train as one", t.First, t.Other))
 		}
 	}
 }

@@ -69,6 +69,55 @@ func slotAlias(n *Node, r Role, chain []*Node) string {
 	return ""
 }
 
+// carryName names the uses of a tensor with a name of the source: where one use is in a module above the
+// tensor's, as enc.0.attn is above enc.0.attn.out.weight, the uses in other modules are named alike.
+func carryName(name string, slots []Slot) {
+	if !dotted(name) {
+		return
+	}
+	for _, own := range slots {
+		rest, ok := strings.CutPrefix(name, Module(own.Node)+".")
+		if !ok || Module(own.Node) == "" {
+			continue
+		}
+		for i := range slots {
+			if m := Module(slots[i].Node); m != "" && chainName(slots[i].Chain) == "" {
+				slots[i].Alias = m + "." + rest
+			}
+		}
+		return
+	}
+}
+
+// nameBiases names the uses of biases after the weight of the same layer, where that tells more than the module.
+func (w *wiring) nameBiases(params []Param) {
+	weights := map[*Node]string{}
+	for _, p := range params {
+		for _, s := range p.Slots {
+			if base, ok := strings.CutSuffix(s.Alias, ".weight"); ok && (s.Role == ConvWeight || s.Role == LinearWeight) {
+				weights[s.Node] = base
+			}
+		}
+	}
+	for i := range params {
+		p := &params[i]
+		for k := range p.Slots {
+			s := &p.Slots[k]
+			if s.Role != ConvBias && s.Role != LinearBias || chainName(s.Chain) != "" {
+				continue
+			}
+			layer := s.Node
+			if layer.OpType == "Add" {
+				layer = w.maker[layer.Input(1-s.Input)]
+			}
+			if base := weights[layer]; base != "" && strings.HasPrefix(base, Module(s.Node)+".") {
+				s.Alias = base + ".bias"
+			}
+		}
+		p.Alias = alias(p)
+	}
+}
+
 func suffix(r Role) string {
 	switch r {
 	case ConvWeight, NormScale, LinearWeight, PReluSlope, Embedding, RNNWeight:

@@ -73,6 +73,8 @@ type Param struct {
 	// External says that the values lie in a file beside the model.
 	External bool
 	Tensor   *Tensor
+	// Named says that the source framework gave the name: a constant with one may still be asked to train.
+	Named bool
 	// Trainable is the default; Reason says why not.
 	Trainable bool
 	Reason    string

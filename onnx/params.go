@@ -20,7 +20,23 @@ func Params(m *Model) []Param {
 			out = append(out, w.param(n.Output(0), t, InConstant))
 		}
 	}
+	w.nameBiases(out)
+	fresh := untrained(out)
+	for i := range out {
+		out[i].Tie = tie(&out[i], fresh)
+	}
 	return out
+}
+
+// untrained reports whether a scale or bias that trains still has the value that frameworks start with.
+func untrained(params []Param) bool {
+	return slices.ContainsFunc(params, func(p Param) bool {
+		if !p.Trainable || p.Tensor.Len() < 2 || p.Role != NormScale && p.Role != NormBias && p.Role != LinearBias {
+			return false
+		}
+		v, equal := uniform(p.Tensor)
+		return equal && (v == 0 || v == 1)
+	})
 }
 
 // use is one input of a node.
@@ -39,12 +55,14 @@ type wiring struct {
 	outputs map[string]bool
 	inner   map[string]bool // values that subgraphs use
 	place   map[*Node]int
+	quiet   map[string]bool // values without activations: see stillness
 }
 
 func newWiring(g *Graph) *wiring {
 	w := &wiring{
 		g: g, uses: map[string][]use{}, maker: map[string]*Node{}, stored: map[string]*Tensor{},
 		inputs: map[string]bool{}, outputs: map[string]bool{}, inner: map[string]bool{}, place: make(map[*Node]int, len(g.Nodes)),
+		quiet: map[string]bool{},
 	}
 	for _, v := range g.Inputs {
 		w.inputs[v.Name] = true
@@ -129,7 +147,7 @@ func (w *wiring) slots(name string, t *Tensor) []Slot {
 				}
 				continue
 			}
-			role, reason := w.role(u, t)
+			role, reason := w.roleOf(u, name, t)
 			out = append(out, Slot{
 				Node: u.node, Input: u.input, Role: role, Chain: chain, Reason: reason,
 				Alias: slotAlias(u.node, role, chain),
@@ -145,8 +163,10 @@ func (w *wiring) param(name string, t *Tensor, where Storage) Param {
 	p := Param{Name: name, Alias: name, Role: Constant, Storage: where, Tensor: t}
 	p.External = t.from != nil && t.from.external
 	p.Slots = w.slots(name, t)
+	carryName(name, p.Slots)
 	w.judge(&p)
 	p.Alias = alias(&p)
+	p.Named = sourceName(name) && where == InInitializer
 	return p
 }
 
@@ -181,7 +201,6 @@ func (w *wiring) judge(p *Param) {
 		p.Role = Constant
 		p.stop(p.Tensor.dtype.String() + " never trains")
 	}
-	p.Tie = tie(p)
 }
 
 func (p *Param) stop(reason string) { p.Trainable, p.Reason = false, reason }
@@ -195,23 +214,6 @@ func quantized(p *Param) bool {
 		}
 	}
 	return false
-}
-
-// tie tells true from false ties: a true one has values that are not all equal, and slots that are alike.
-func tie(p *Param) Tie {
-	weights := slices.DeleteFunc(slices.Clone(p.Slots), func(s Slot) bool { return s.Role == Constant || s.Role.State() && p.Role.State() })
-	if len(weights) < 2 {
-		return NoTie
-	}
-	for _, s := range weights[1:] {
-		if s.Role != weights[0].Role || s.Node.OpType != weights[0].Node.OpType || s.Input != weights[0].Input {
-			return FalseTie
-		}
-	}
-	if v, ok := uniform(p.Tensor); ok && (p.Tensor.Len() > 1 || v == 0 || v == 1 || p.Role == PReluSlope) {
-		return FalseTie
-	}
-	return TrueTie
 }
 
 // uniform returns the value that all elements have, false when they differ or cannot be read.
