@@ -1,0 +1,173 @@
+//go:build cgo
+
+// Convolution and the gradient of its input, direct: no column matrix is built. An item of work copies the lines of the
+// input that it reads between zeros into memory of its thread, so that every tap of the kernel is the same vectors at
+// another offset, and lets tiles of rows (output channels) by vectors (of positions) stay in registers while channels and
+// taps go by.
+
+#include "conv_plan.h"
+#include "team.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+typedef struct {
+	const plan *p;
+	const float *x, *w, *bias;
+	float *y, *packed, *scratch;
+	void *team;
+	_Atomic int64_t next;
+} job;
+
+// pack lays a block of ROWS rows of the kernel out.
+static void pack(void *arg, size_t task) {
+	const job *j = arg;
+	const plan *p = j->p;
+	const nitrain_conv *c = &p->c;
+	const int64_t blocks = nitrain_up(p->rows, ROWS) / ROWS, group = (int64_t)task / blocks, block = (int64_t)task % blocks;
+	const int64_t taps = c->kernel[0] * c->kernel[1] * c->kernel[2], rows = nitrain_min(ROWS, p->rows - block * ROWS);
+	const int64_t row = c->pass ? taps : p->depth * taps, channel = c->pass ? p->rows * taps : taps; // distances in w
+	const float *w = j->w + group * p->rows * p->depth * taps + block * ROWS * row;
+	int64_t sets[3];
+	for (int i = 0; i < 3; i++) sets[i] = c->pass ? c->stride[i] : 1;
+	lattice a[3];
+	for (int64_t s = 0; s < sets[0] * sets[1] * sets[2]; s++) {
+		const int64_t set[3] = {s / sets[2] / sets[1], s / sets[2] % sets[1], s % sets[2]};
+		for (int i = 0; i < 3; i++) {
+			a[i].set = set[i];
+			a[i].taps = nitrain_selection(c, i, set[i], &a[i].tap, &a[i].skip);
+		}
+		float *to = j->packed + nitrain_kernel(p, group, a) + block * ROWS * p->depth * a[0].taps * a[1].taps * a[2].taps;
+		for (int64_t i = 0; i < p->depth; i++)
+			for (int64_t z = 0; z < a[0].taps; z++)
+				for (int64_t y = 0; y < a[1].taps; y++)
+					for (int64_t x = 0; x < a[2].taps; x++, to += ROWS) {
+						const int64_t tap = ((a[0].tap + z * a[0].skip) * c->kernel[1] + a[1].tap + y * a[1].skip) * c->kernel[2] +
+							a[2].tap + x * a[2].skip;
+						const float *from = w + i * channel + tap;
+						for (int64_t r = 0; r < ROWS; r++) to[r] = r < rows ? from[r * row] : 0;
+					}
+	}
+}
+
+// across returns how many positions of a class along a line the item has.
+static int64_t across(const plan *p, const item *t, const lattice *x) {
+	return nitrain_max(0, nitrain_min(p->block[COLUMNS], x->count - t->from[2]));
+}
+
+// multiply adds the products of some channels to the buffer.
+static void multiply(const job *j, const item *t, int64_t channel, int64_t channels) {
+	const plan *p = j->p;
+	float *buffer = t->buffer;
+	for (int64_t k = 0; k < p->classes[2]; k++) {
+		lattice axes[3] = {t->axes[0], t->axes[1], nitrain_lattice(p, 2, k)};
+		const lattice *x = &axes[2];
+		const int64_t count = across(p, t, x);
+		if (!count) continue;
+		const int64_t taps = axes[0].taps * axes[1].taps * x->taps;
+		if (!taps) continue;
+		const int64_t shift = p->c.pass ? x->base + t->from[2] - t->low : 0;
+		const int64_t vectors = nitrain_vectors(p, t, shift, count);
+		nitrain_offsets(p, t, x, channels);
+		const float *w = j->packed + nitrain_kernel(p, t->group, axes);
+		for (int64_t v = 0; v < vectors; v += VECTORS) {
+			const float *at[VECTORS];
+			const int n = (int)nitrain_min(VECTORS, vectors - v);
+			for (int i = 0; i < n; i++) at[i] = t->region + t->at[v + i];
+			for (int64_t r = 0; r < t->rows; r += ROWS)
+				p->l->tile((int)nitrain_min(ROWS, t->rows - r), n, channels * taps, w + ((t->row + r) * p->depth + channel * ROWS) * taps,
+					t->offsets, at, buffer + r * t->wide + v * p->l->lanes, t->wide, channel > 0);
+		}
+		buffer += vectors * p->l->lanes;
+	}
+}
+
+// write_line writes one line of a class.
+static void write_line(const job *j, float *to, int64_t apart, const float *from, int64_t n, float bias) {
+	const int relu = (int)j->p->c.relu;
+	if (!from) {
+		for (int64_t i = 0; i < n; i++) to[i * apart] = 0;
+	} else if (apart != 1) {
+		for (int64_t i = 0; i < n; i++) to[i * apart] = from[i];
+	} else if (relu) {
+		for (int64_t i = 0; i < n; i++) {
+			const float y = from[i] + bias;
+			to[i] = y < 0 ? 0 : y;
+		}
+	} else {
+		for (int64_t i = 0; i < n; i++) to[i] = from[i] + bias;
+	}
+}
+
+// write copies the buffer to the output.
+static void write(const job *j, const item *t) {
+	const plan *p = j->p;
+	const float *buffer = t->buffer;
+	const int64_t plane = p->made[1] * p->made[2];
+	for (int64_t k = 0; k < p->classes[2]; k++) {
+		const lattice x = nitrain_lattice(p, 2, k);
+		const int64_t count = across(p, t, &x), wide = nitrain_up(count, p->l->lanes);
+		if (!count) continue;
+		const int none = t->axes[0].taps * t->axes[1].taps * x.taps == 0;
+		for (int64_t r = 0; r < t->rows; r++) {
+			const int64_t row = t->group * p->rows + t->row + r;
+			const float bias = j->bias ? j->bias[row] : 0, *from = buffer + r * t->wide;
+			for (int64_t n = 0; n < t->images; n++)
+				for (int64_t a = 0; a < t->count[0]; a++)
+					for (int64_t b = 0; b < t->count[1]; b++, from += wide) {
+						const int64_t z = t->axes[0].first + t->axes[0].apart * (t->from[0] + a), y = t->axes[1].first + t->axes[1].apart * (t->from[1] + b);
+						float *to = j->y + ((t->image + n) * p->c.groups * p->rows + row) * p->made[0] * plane + z * plane + y * p->made[2];
+						write_line(j, to + x.first + x.apart * t->from[2], x.apart, none ? NULL : from, count, bias);
+					}
+		}
+		if (!none) buffer += t->images * t->count[0] * t->count[1] * wide;
+	}
+}
+
+static void work(void *arg, size_t slot) {
+	job *j = arg;
+	const plan *p = j->p;
+	float *scratch = j->scratch + (int64_t)slot * p->slot;
+	item t = {.region = scratch, .buffer = scratch + p->region, .offsets = (int32_t *)(scratch + p->region + p->buffer)};
+	t.at = (int64_t *)(scratch + p->region + p->buffer + p->offsets);
+	t.wide = p->vectors * p->l->lanes;
+	for (;;) {
+		const int64_t number = atomic_fetch_add(&j->next, 1);
+		if (number >= p->items || nitrain_team_stopped(j->team)) return;
+		if (!nitrain_find(p, number, &t)) continue;
+		for (int64_t channel = 0; channel < p->depth; channel += p->channels) {
+			const int64_t channels = nitrain_min(p->channels, p->depth - channel);
+			nitrain_region(p, &t, j->x, channel, channels);
+			multiply(j, &t, channel, channels);
+		}
+		write(j, &t);
+	}
+}
+
+int64_t nitrain_direct_scratch(const plan *p) { return p->weights + p->slots * p->slot; }
+
+void nitrain_direct(const plan *p, const float *x, const float *w, const float *bias, float *y, float *scratch, void *team) {
+	job j = {.p = p, .x = x, .w = w, .bias = bias, .y = y, .packed = scratch, .scratch = scratch + p->weights, .team = team};
+	nitrain_team_run(team, pack, (size_t)(p->c.groups * nitrain_up(p->rows, ROWS) / ROWS), &j);
+	nitrain_team_run(team, work, (size_t)p->slots, &j);
+}
+
+int64_t nitrain_conv_scratch(const nitrain_conv *c, int threads) {
+	if (c->pass == 2) return nitrain_weights_scratch(c, threads) * 4;
+	plan p;
+	nitrain_plan(&p, c, threads);
+	return nitrain_direct_scratch(&p) * 4;
+}
+
+void nitrain_conv_run(const nitrain_conv *c, const float *a, const float *b, const float *bias, float *y, void *scratch,
+	int threads, void *team) {
+	const uint64_t before = nitrain_flush();
+	if (c->pass == 2) {
+		nitrain_weights(c, a, b, y, scratch, threads, team);
+	} else {
+		plan p;
+		nitrain_plan(&p, c, threads);
+		nitrain_direct(&p, a, b, bias, y, scratch, team);
+	}
+	nitrain_unflush(before);
+}

@@ -1,0 +1,183 @@
+//go:build cgo
+
+// A convolution makes output j of an axis from inputs stride*j + dilation*tap - before. Its gradient makes input p from
+// the outputs (p + before - dilation*tap)/stride that are whole numbers. Both are cut along each axis into classes of
+// positions that see the same taps, and into residues of the dilation, so that a class is a dense convolution of a
+// subsampled array: few planes are needed for a block of outputs, however large the dilation.
+
+#include "conv_plan.h"
+
+static int64_t gcd(int64_t a, int64_t b) {
+	while (b) {
+		const int64_t r = a % b;
+		a = b;
+		b = r;
+	}
+	return a;
+}
+
+int64_t nitrain_selection(const nitrain_conv *c, int axis, int64_t set, int64_t *tap, int64_t *skip) {
+	*tap = 0;
+	*skip = 1;
+	if (c->pass == 0) return c->kernel[axis];
+	const int64_t s = c->stride[axis], d = c->dilation[axis];
+	*skip = s / gcd(s, d);
+	for (int64_t a = 0; a < *skip && a < c->kernel[axis]; a++)
+		if (a * d % s == set) {
+			*tap = a;
+			return (c->kernel[axis] - a + *skip - 1) / *skip;
+		}
+	return 0;
+}
+
+lattice nitrain_lattice(const plan *p, int axis, int64_t k) {
+	const nitrain_conv *c = &p->c;
+	const int64_t s = c->stride[axis], before = c->before[axis];
+	int64_t d = c->dilation[axis], common = gcd(s, d);
+	lattice l = {.first = k, .apart = p->classes[axis]};
+	l.count = (p->made[axis] - k + l.apart - 1) / l.apart;
+	if (c->pass == 0) {
+		l.taps = nitrain_selection(c, axis, 0, &l.tap, &l.skip);
+		l.base = k * s - before;
+		l.unit = l.taps == 1 ? l.apart * s : axis < 2 ? d : common;
+		l.step = l.apart * s / l.unit;
+		l.between = l.taps == 1 ? 0 : d / l.unit;
+		return l;
+	}
+	l.set = ((k + before) % s + s) % s;
+	l.taps = nitrain_selection(c, axis, l.set, &l.tap, &l.skip);
+	if (!l.taps) return l;
+	// The taps that are seen are skip apart: outputs d/common apart.
+	d /= common;
+	l.base = nitrain_divide(k + before - l.tap * c->dilation[axis], s) - (l.taps - 1) * d;
+	l.unit = axis < 2 ? d : 1;
+	l.step = l.apart / s / l.unit;
+	l.between = -d / l.unit;
+	l.at = (l.taps - 1) * d / l.unit;
+	return l;
+}
+
+int64_t nitrain_kernel(const plan *p, int64_t group, const lattice axes[3]) {
+	const nitrain_conv *c = &p->c;
+	int64_t taps[3], sum[3] = {0, 0, 0}, ignored;
+	for (int i = 0; i < 3; i++)
+		for (int64_t s = 0; s < axes[i].set; s++) sum[i] += nitrain_selection(c, i, s, &ignored, &ignored);
+	for (int i = 0; i < 3; i++) taps[i] = axes[i].taps;
+	const int64_t before = (sum[0] * c->kernel[1] + taps[0] * sum[1]) * c->kernel[2] + taps[0] * taps[1] * sum[2];
+	return (group * c->kernel[0] * c->kernel[1] * c->kernel[2] + before) * nitrain_up(p->rows, ROWS) * p->depth;
+}
+
+enum {
+	DEPTH = 640,          // products of a sum that are added up in registers
+	REGION = 96 << 10,    // floats of input that an item may hold
+	BUFFER = 64 << 10,    // floats of output
+	MOST = 512,           // vectors of an item
+	ITEMS = 6,            // for each thread, at least, where there is enough
+};
+
+int64_t nitrain_span(const plan *p, int64_t n, int64_t *low) {
+	int64_t high = 0;
+	*low = INT64_MAX;
+	for (int64_t k = 0; k < p->classes[2]; k++) {
+		const lattice l = nitrain_lattice(p, 2, k);
+		if (!l.taps) continue;
+		const int64_t end = l.base / l.unit + (n - 1) * l.step + reach(&l) + 1;
+		high = *low == INT64_MAX ? end : nitrain_max(high, end);
+		*low = nitrain_min(*low, l.base);
+	}
+	if (*low == INT64_MAX) *low = high = 0;
+	if (p->c.pass == 0) {
+		const lattice l = nitrain_lattice(p, 2, 0);
+		return nitrain_up((n - 1) * l.step + reach(&l) + 1, l.step);
+	}
+	return high - *low;
+}
+
+// extent returns how many planes or lines of the input n outputs reach.
+static int64_t extent(const plan *p, int axis, int64_t n) {
+	int64_t most = 1;
+	for (int64_t k = 0; k < nitrain_min(p->classes[axis], p->c.stride[axis]); k++) {
+		const lattice l = nitrain_lattice(p, axis, k);
+		if (l.taps) most = nitrain_max(most, (n - 1) * l.step + reach(&l) + 1);
+	}
+	return most;
+}
+
+static int64_t region(const plan *p, const int64_t block[4]) {
+	int64_t low;
+	return block[0] * extent(p, 0, block[1]) * extent(p, 1, block[2]) * nitrain_span(p, block[3], &low);
+}
+
+static int64_t vectors(const plan *p, const int64_t block[4]) {
+	const int64_t across = p->c.pass ? p->c.stride[2] : 1;
+	return block[0] * block[1] * block[2] * (nitrain_up(block[3], p->l->lanes) / p->l->lanes) * across;
+}
+
+static int64_t items(const plan *p, const int64_t block[4]) {
+	int64_t n = (p->c.batch + block[0] - 1) / block[0] * p->c.groups * p->shares;
+	for (int i = 0; i < 3; i++) n *= (p->widest[i] + block[i + 1] - 1) / block[i + 1] * (i < 2 ? p->classes[i] : 1);
+	return n;
+}
+
+// grow makes blocks larger, that along which least input is read twice, while they fit and leave enough items.
+static void grow(plan *p, int64_t enough) {
+	const int64_t most[4] = {1, p->widest[0], p->widest[1], p->widest[2]};
+	for (;;) {
+		int best = -1;
+		double least = 0;
+		for (int i = PLANES; i <= LINES; i++) {
+			int64_t b[4] = {p->block[0], p->block[1], p->block[2], p->block[3]};
+			if (b[i] == most[i]) continue;
+			b[i] = nitrain_min(2 * b[i], most[i]);
+			if (p->channels * region(p, b) > REGION || vectors(p, b) > MOST || items(p, b) < enough) continue;
+			if (vectors(p, b) * p->l->lanes * p->share > BUFFER) continue;
+			const double cost = (double)region(p, b) / (double)vectors(p, b);
+			if (best < 0 || cost < least) best = i, least = cost;
+		}
+		if (best < 0) return;
+		p->block[best] = nitrain_min(2 * p->block[best], most[best]);
+	}
+}
+
+void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
+	*p = (plan){.c = *c, .l = nitrain_choose(), .slots = threads};
+	const int input = c->pass == 1;
+	p->rows = (input ? c->in : c->out) / c->groups;
+	p->depth = (input ? c->out : c->in) / c->groups;
+	for (int i = 0; i < 3; i++) {
+		if (c->kernel[i] == 1) p->c.dilation[i] = 1;
+		p->from[i] = input ? c->to[i] : c->size[i];
+		p->made[i] = input ? c->size[i] : c->to[i];
+		const int64_t s = p->c.stride[i], d = p->c.dilation[i];
+		p->classes[i] = i == 2 ? (input ? s : 1) : d / gcd(s, d) * (input ? s : 1);
+		p->widest[i] = (p->made[i] + p->classes[i] - 1) / p->classes[i];
+	}
+	const int64_t taps = c->kernel[0] * c->kernel[1] * c->kernel[2];
+	int64_t times = (p->depth * taps + DEPTH - 1) / DEPTH;
+	times = nitrain_min(times, p->depth);
+	p->channels = (p->depth + times - 1) / times;
+	p->share = p->rows;
+	p->shares = 1;
+	const int64_t across = nitrain_min(p->widest[2], 512);
+	const int64_t block[4] = {1, 1, 1, across};
+	for (int i = 0; i < 4; i++) p->block[i] = block[i];
+	const int64_t enough = threads == 1 ? 1 : ITEMS * (int64_t)threads;
+	while ((items(p, p->block) < enough || vectors(p, p->block) * p->l->lanes * p->share > BUFFER) && p->share > 2 * ROWS) {
+		p->share = nitrain_up(p->share / 2, ROWS);
+		p->shares = (p->rows + p->share - 1) / p->share;
+	}
+	while (p->channels > 1 && p->channels * region(p, p->block) > REGION) p->channels = (p->channels + 1) / 2;
+	grow(p, enough);
+	p->items = p->c.groups * p->shares;
+	const int64_t most[4] = {c->batch, p->widest[0], p->widest[1], p->widest[2]};
+	for (int i = 0; i < 4; i++) {
+		p->blocks[i] = (most[i] + p->block[i] - 1) / p->block[i];
+		p->items *= p->blocks[i] * (i == PLANES || i == LINES ? p->classes[i - 1] : 1);
+	}
+	p->weights = nitrain_up(c->groups * nitrain_up(p->rows, ROWS) * p->depth * taps, 16);
+	p->vectors = vectors(p, p->block);
+	p->region = nitrain_up(p->channels * region(p, p->block) + 64, 16);
+	p->offsets = nitrain_up(p->channels * taps, 16);
+	p->buffer = nitrain_up(p->share, ROWS) * p->vectors * p->l->lanes;
+	p->slot = p->region + p->offsets + p->buffer + nitrain_up(2 * p->vectors, 16);
+}

@@ -1,0 +1,33 @@
+// The loops that do the arithmetic, for the instruction sets that there are.
+
+#ifndef NITRAIN_SIMD_H
+#define NITRAIN_SIMD_H
+
+#include <stdint.h>
+
+enum {
+	ROWS = 8,    // of a packed operand: [k][ROWS]
+	VECTORS = 6, // that a tile is wide at most
+};
+
+// Tiles multiply `rows` rows of a packed operand with vectors that lie anywhere: c[r][v] (+)= sum over k of
+// a[k*ROWS + r] * x[v][off[k] ...]. c has rows ldc apart and vectors side by side. add tells whether c counts.
+typedef struct {
+	int lanes;
+	void (*tile)(int rows, int vectors, int64_t depth, const float *a, const int32_t *off, const float *const x[VECTORS],
+		float *c, int64_t ldc, int add);
+	// dots computes sum[r*6 + m] = sum over v < vectors, and over lanes, of g[r][v*lanes ...] * x[m][off[v] ...].
+	void (*dots)(int64_t vectors, const float *const g[4], const float *const x[6], const int32_t *off, float sum[24]);
+	void (*copy)(float *to, const float *from, int64_t n);
+	// zero writes n zeros, and up to 15 more behind them.
+	void (*zero)(float *to, int64_t n);
+} nitrain_loops;
+
+// nitrain_choose returns the widest loops that the processor runs.
+const nitrain_loops *nitrain_choose(void);
+
+static inline int64_t nitrain_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+static inline int64_t nitrain_min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t nitrain_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+#endif

@@ -1,0 +1,155 @@
+// The loops of simd.h, included once for each instruction set. LANES is the width of a vector, NAME(f) names the variant,
+// TARGET chooses the instructions, HALF tells that registers are few: tiles of 8 rows are done as two of 4.
+
+typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#define VEC NAME(vec)
+
+#define TILE(R, V)                                                                                                     \
+	TARGET static void NAME(tile##R##x##V)(int64_t depth, const float *a, const int32_t *off, const float *const *x,    \
+		float *c, int64_t ldc, int add) {                                                                              \
+		VEC acc[R][V];                                                                                                 \
+		const float *p[V];                                                                                             \
+		_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) p[v] = x[v];                                               \
+		if (add) {                                                                                                     \
+			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                        \
+				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] = *(const VEC *)(c + r * ldc + v * LANES); \
+		} else {                                                                                                       \
+			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                        \
+				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] = (VEC){0};                              \
+		}                                                                                                              \
+		for (int64_t k = 0; k < depth; k++, a += ROWS) {                                                               \
+			const int64_t o = off[k];                                                                                  \
+			VEC w[V];                                                                                                  \
+			_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) w[v] = *(const VEC *)(p[v] + o);                       \
+			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                        \
+				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] += w[v] * a[r];                          \
+		}                                                                                                              \
+		_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                            \
+			_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) *(VEC *)(c + r * ldc + v * LANES) = acc[r][v];         \
+	}
+
+#ifdef HALF
+TILE(4, 1)
+TILE(4, 2)
+TILE(4, 3)
+TILE(2, 1)
+TILE(2, 2)
+TILE(2, 3)
+TILE(1, 1)
+TILE(1, 2)
+TILE(1, 3)
+#else
+TILE(8, 1)
+TILE(8, 2)
+TILE(8, 3)
+TILE(4, 1)
+TILE(4, 2)
+TILE(4, 3)
+TILE(4, 6)
+TILE(2, 1)
+TILE(2, 2)
+TILE(2, 3)
+TILE(2, 6)
+TILE(1, 1)
+TILE(1, 2)
+TILE(1, 3)
+TILE(1, 6)
+#endif
+#undef TILE
+
+#define CASES(R)                                                                                                       \
+	case R:                                                                                                            \
+		for (; vectors >= 3; vectors -= 3, x += 3, c += 3 * LANES) NAME(tile##R##x3)(depth, a, off, x, c, ldc, add);   \
+		if (vectors == 2) NAME(tile##R##x2)(depth, a, off, x, c, ldc, add);                                            \
+		if (vectors == 1) NAME(tile##R##x1)(depth, a, off, x, c, ldc, add);                                            \
+		break;
+
+// part computes 8, 4, 2 or 1 rows.
+static void NAME(part)(int rows, int vectors, int64_t depth, const float *a, const int32_t *off,
+	const float *const x[VECTORS], float *c, int64_t ldc, int add) {
+#ifndef HALF
+	if (vectors == 6 && rows < 8) {
+		if (rows == 4) NAME(tile4x6)(depth, a, off, x, c, ldc, add);
+		else if (rows == 2) NAME(tile2x6)(depth, a, off, x, c, ldc, add);
+		else NAME(tile1x6)(depth, a, off, x, c, ldc, add);
+		return;
+	}
+	if (vectors == 4 && rows == 8) { // two pairs rather than three and one
+		NAME(tile8x2)(depth, a, off, x, c, ldc, add);
+		NAME(tile8x2)(depth, a, off, x + 2, c + 2 * LANES, ldc, add);
+		return;
+	}
+#endif
+	switch (rows) {
+#ifndef HALF
+		CASES(8)
+#endif
+		CASES(4)
+		CASES(2)
+		CASES(1)
+	}
+}
+#undef CASES
+
+static void NAME(tile)(int rows, int vectors, int64_t depth, const float *a, const int32_t *off,
+	const float *const x[VECTORS], float *c, int64_t ldc, int add) {
+	int r = 0;
+#ifndef HALF
+	if (rows >= 7) {
+		NAME(part)(8, vectors, depth, a, off, x, c, ldc, add);
+		return;
+	}
+#endif
+	for (; rows - r >= 3; r += 4) NAME(part)(4, vectors, depth, a + r, off, x, c + r * ldc, ldc, add);
+	if (rows - r == 2) NAME(part)(2, vectors, depth, a + r, off, x, c + r * ldc, ldc, add);
+	if (rows - r == 1) NAME(part)(1, vectors, depth, a + r, off, x, c + r * ldc, ldc, add);
+}
+
+TARGET static void NAME(dots)(int64_t vectors, const float *const g[4], const float *const x[6], const int32_t *off, float sum[24]) {
+	VEC acc[4][6];
+	_Pragma("GCC unroll 4") for (int r = 0; r < 4; r++)
+		_Pragma("GCC unroll 6") for (int m = 0; m < 6; m++) acc[r][m] = (VEC){0};
+	const float *g0 = g[0], *g1 = g[1], *g2 = g[2], *g3 = g[3];
+	const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
+	for (int64_t i = 0; i < vectors; i++) {
+		const int64_t o = off[i], t = i * LANES;
+		const VEC v[6] = {*(const VEC *)(x0 + o), *(const VEC *)(x1 + o), *(const VEC *)(x2 + o),
+			*(const VEC *)(x3 + o), *(const VEC *)(x4 + o), *(const VEC *)(x5 + o)};
+		VEC u = *(const VEC *)(g0 + t);
+		_Pragma("GCC unroll 6") for (int m = 0; m < 6; m++) acc[0][m] += u * v[m];
+		u = *(const VEC *)(g1 + t);
+		_Pragma("GCC unroll 6") for (int m = 0; m < 6; m++) acc[1][m] += u * v[m];
+		u = *(const VEC *)(g2 + t);
+		_Pragma("GCC unroll 6") for (int m = 0; m < 6; m++) acc[2][m] += u * v[m];
+		u = *(const VEC *)(g3 + t);
+		_Pragma("GCC unroll 6") for (int m = 0; m < 6; m++) acc[3][m] += u * v[m];
+	}
+	for (int i = 0; i < 24; i++) {
+		float lane[LANES];
+		__builtin_memcpy(lane, &acc[i / 6][i % 6], sizeof lane);
+		_Pragma("GCC unroll 4") for (int half = LANES / 2; half > 0; half /= 2)
+			_Pragma("GCC unroll 8") for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+		sum[i] = lane[0];
+	}
+}
+
+typedef float NAME(quad) __attribute__((vector_size(16), aligned(4), may_alias));
+
+TARGET static void NAME(copy)(float *to, const float *from, int64_t n) {
+	if (n >= LANES) {
+		for (int64_t t = 0; t + LANES <= n; t += LANES) *(VEC *)(to + t) = *(const VEC *)(from + t);
+		if (n % LANES) *(VEC *)(to + n - LANES) = *(const VEC *)(from + n - LANES);
+		return;
+	}
+	int64_t t = 0;
+	for (; t + 4 <= n; t += 4) *(NAME(quad) *)(to + t) = *(const NAME(quad) *)(from + t);
+	for (; t < n; t++) to[t] = from[t];
+}
+
+TARGET static void NAME(zero)(float *to, int64_t n) {
+	for (int64_t t = 0; t < n; t += LANES) *(VEC *)(to + t) = (VEC){0};
+}
+
+static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero)};
+
+#undef VEC
