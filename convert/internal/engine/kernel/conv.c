@@ -153,7 +153,7 @@ void nitrain_direct(const plan *p, const float *x, const float *w, const float *
 }
 
 int64_t nitrain_conv_scratch(const nitrain_conv *c, int threads) {
-	if (c->pass == 2) return nitrain_weights_scratch(c, threads) * 4;
+	if (c->pass == 2) return nitrain_direct_weights_scratch(c, threads) * 4;
 	plan p;
 	nitrain_plan(&p, c, threads);
 	return nitrain_direct_scratch(&p) * 4;
@@ -163,7 +163,7 @@ void nitrain_conv_run(const nitrain_conv *c, const float *a, const float *b, con
 	int threads, void *team) {
 	const uint64_t before = nitrain_flush();
 	if (c->pass == 2) {
-		nitrain_weights(c, a, b, y, scratch, threads, team);
+		nitrain_direct_weights(c, a, b, y, scratch, threads, team);
 	} else {
 		plan p;
 		nitrain_plan(&p, c, threads);

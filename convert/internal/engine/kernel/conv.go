@@ -14,7 +14,7 @@ func (c Convolution) c() C.nitrain_conv {
 		size: triple(c.Size), to: triple(c.To), kernel: triple(c.Kernel),
 		stride: triple(c.Stride), dilation: triple(c.Dilation), before: triple(c.Before),
 	}
-	if c.Relu {
+	if c.Relu && c.Pass == Forward {
 		r.relu = 1
 	}
 	return r
@@ -24,8 +24,8 @@ func triple(a [3]int) [3]C.int64_t {
 	return [3]C.int64_t{C.int64_t(a[0]), C.int64_t(a[1]), C.int64_t(a[2])}
 }
 
-// floats is where an array of float32 lies.
-func floats(b []byte) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(b))) }
+// array is where an array of float32 lies.
+func array(b []byte) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // Scratch implements Operation.
 func (c Convolution) Scratch(threads int) int {
@@ -45,9 +45,9 @@ func (c Convolution) Run(t *Team, outs, ins [][]byte, scratch []byte) {
 	p := c.c()
 	var bias *C.float
 	if c.Pass == Forward && c.Bias {
-		bias = floats(ins[2])
+		bias = array(ins[2])
 	}
-	C.nitrain_conv_run(&p, floats(ins[0]), floats(ins[1]), bias, floats(outs[0]), unsafe.Pointer(unsafe.SliceData(scratch)),
+	C.nitrain_conv_run(&p, array(ins[0]), array(ins[1]), bias, array(outs[0]), unsafe.Pointer(unsafe.SliceData(scratch)),
 		C.int(t.threads), t.pointer())
 }
 
@@ -74,7 +74,7 @@ func (m Matmul) Run(t *Team, outs, ins [][]byte, scratch []byte) {
 		return
 	}
 	p := m.c()
-	C.nitrain_matmul_run(&p, floats(ins[0]), floats(ins[1]), floats(outs[0]), unsafe.Pointer(unsafe.SliceData(scratch)),
+	C.nitrain_matmul_run(&p, array(ins[0]), array(ins[1]), array(outs[0]), unsafe.Pointer(unsafe.SliceData(scratch)),
 		C.int(t.threads), t.pointer())
 }
 
@@ -91,15 +91,8 @@ func (p Pooling) Run(t *Team, outs, ins [][]byte, _ []byte) {
 		stride: triple(p.Stride), dilation: triple(p.Dilation), before: triple(p.Before),
 	}
 	if p.Gradient {
-		C.nitrain_pool_gradient(&c, floats(ins[0]), floats(ins[1]), floats(outs[0]), t.pointer())
+		C.nitrain_pool_gradient(&c, array(ins[0]), array(ins[1]), array(outs[0]), t.pointer())
 	} else {
-		C.nitrain_pool_forward(&c, floats(ins[0]), floats(outs[0]), t.pointer())
+		C.nitrain_pool_forward(&c, array(ins[0]), array(outs[0]), t.pointer())
 	}
-}
-
-// widest limits the width of vectors, in floats, and returns what it was. Tests alone use it.
-func widest(lanes int) int {
-	before := int(C.nitrain_widest)
-	C.nitrain_widest = C.int(lanes)
-	return before
 }

@@ -37,7 +37,4 @@ typedef struct {
 void nitrain_pool_forward(const nitrain_pool *p, const float *x, float *y, void *team);
 void nitrain_pool_gradient(const nitrain_pool *p, const float *x, const float *g, float *dx, void *team);
 
-// nitrain_widest limits the width of vectors, in floats. Tests lower it.
-extern int nitrain_widest;
-
 #endif

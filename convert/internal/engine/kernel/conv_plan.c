@@ -34,7 +34,7 @@ lattice nitrain_lattice(const plan *p, int axis, int64_t k) {
 	const nitrain_conv *c = &p->c;
 	const int64_t s = c->stride[axis], before = c->before[axis];
 	int64_t d = c->dilation[axis], common = gcd(s, d);
-	lattice l = {.first = k, .apart = p->classes[axis]};
+	lattice l = {.first = k, .apart = p->classes[axis], .unit = 1, .step = 1};
 	l.count = (p->made[axis] - k + l.apart - 1) / l.apart;
 	if (c->pass == 0) {
 		l.taps = nitrain_selection(c, axis, 0, &l.tap, &l.skip);
@@ -59,9 +59,9 @@ lattice nitrain_lattice(const plan *p, int axis, int64_t k) {
 
 int64_t nitrain_kernel(const plan *p, int64_t group, const lattice axes[3]) {
 	const nitrain_conv *c = &p->c;
-	int64_t taps[3], sum[3] = {0, 0, 0}, ignored;
+	int64_t taps[3], sum[3] = {0, 0, 0}, tap, skip;
 	for (int i = 0; i < 3; i++)
-		for (int64_t s = 0; s < axes[i].set; s++) sum[i] += nitrain_selection(c, i, s, &ignored, &ignored);
+		for (int64_t s = 0; s < axes[i].set; s++) sum[i] += nitrain_selection(c, i, s, &tap, &skip);
 	for (int i = 0; i < 3; i++) taps[i] = axes[i].taps;
 	const int64_t before = (sum[0] * c->kernel[1] + taps[0] * sum[1]) * c->kernel[2] + taps[0] * taps[1] * sum[2];
 	return (group * c->kernel[0] * c->kernel[1] * c->kernel[2] + before) * nitrain_up(p->rows, ROWS) * p->depth;

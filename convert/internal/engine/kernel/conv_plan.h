@@ -86,8 +86,8 @@ int64_t nitrain_vectors(const plan *p, const item *t, int64_t shift, int64_t cou
 int64_t nitrain_direct_scratch(const plan *p);
 void nitrain_direct(const plan *p, const float *x, const float *w, const float *bias, float *y, float *scratch, void *team);
 
-// nitrain_weights computes the gradient of the weights of the forward convolution c.
-int64_t nitrain_weights_scratch(const nitrain_conv *c, int threads);
-void nitrain_weights(const nitrain_conv *c, const float *x, const float *g, float *dw, float *scratch, int threads, void *team);
+// nitrain_direct_weights computes the gradient of the weights of the forward convolution c.
+int64_t nitrain_direct_weights_scratch(const nitrain_conv *c, int threads);
+void nitrain_direct_weights(const nitrain_conv *c, const float *x, const float *g, float *dw, float *scratch, int threads, void *team);
 
 #endif

@@ -114,13 +114,13 @@ static void add_parts(void *arg, size_t task) {
 	}
 }
 
-int64_t nitrain_weights_scratch(const nitrain_conv *c, int threads) {
+int64_t nitrain_direct_weights_scratch(const nitrain_conv *c, int threads) {
 	layout l;
 	lay_out(&l, c, threads);
 	return nitrain_up((l.parts - 1) * l.size, 16) + threads * l.slot;
 }
 
-void nitrain_weights(const nitrain_conv *c, const float *x, const float *g, float *dw, float *scratch, int threads, void *team) {
+void nitrain_direct_weights(const nitrain_conv *c, const float *x, const float *g, float *dw, float *scratch, int threads, void *team) {
 	layout l;
 	lay_out(&l, c, threads);
 	job j = {.l = &l, .x = x, .g = g, .dw = dw, .sums = scratch, .team = team};

@@ -2,7 +2,7 @@
 
 #include "simd.h"
 
-#include "conv.h"
+#include "map.h"
 
 #include <stddef.h>
 
@@ -30,12 +30,10 @@
 #define TARGET
 #include "simd_loops.h"
 
-int nitrain_widest = 16;
-
 const nitrain_loops *nitrain_choose(void) {
 #if defined(__x86_64__)
-	if (nitrain_widest >= 16 && __builtin_cpu_supports("avx512f")) return &loops_512;
-	if (nitrain_widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &loops_256;
+	if (nitrain_map_widest >= 16 && __builtin_cpu_supports("avx512f")) return &loops_512;
+	if (nitrain_map_widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &loops_256;
 #endif
 	return &loops_128;
 }
