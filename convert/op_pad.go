@@ -45,7 +45,10 @@ func opPad(c *call) []*value {
 		return c.out(pad(x, value, amounts))
 	}
 	for a, p := range amounts {
-		if p != [2]int{} {
+		// What is cut off is gone before the rest is copied.
+		n := x.Shape().Dimensions[a]
+		x = cut(x, a, max(0, -p[0]), n-max(0, -p[1]), 1)
+		if p = [2]int{max(0, p[0]), max(0, p[1])}; p != [2]int{} {
 			x = padByCopy(x, a, p, mode)
 		}
 	}
@@ -113,9 +116,10 @@ func foldPad(c *call) []*host {
 		return nil
 	}
 	for a, p := range c.padAmounts() {
+		low, high := max(0, -p[0]), h.shape[a]-max(0, -p[1])
 		var picks []int
-		for i := -p[0]; i < h.shape[a]+p[1]; i++ {
-			picks = append(picks, source(i, h.shape[a], mode))
+		for i := -max(0, p[0]); i < high-low+max(0, p[1]); i++ {
+			picks = append(picks, low+source(i, high-low, mode))
 		}
 		h = h.taken(a, slices.Clip(picks))
 	}

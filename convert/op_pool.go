@@ -26,6 +26,13 @@ func (c *call) pool(in []int) (w *window, extra []int) {
 			w.pads[i][1] += extra[i]
 		}
 	}
+	if c.intAttr("ceil_mode", 0) == 1 && c.stringAttr("auto_pad", "") == "VALID" {
+		for i, n := range in {
+			if (n-w.extent(i))%w.stride[i] != 0 {
+				refuse("with auto_pad VALID and ceil_mode the text of ONNX and onnxruntime disagree about the size of the result")
+			}
+		}
+	}
 	w.mustFit(in)
 	return w, extra
 }

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"slices"
+
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -157,32 +159,42 @@ func (r *recurrent) reversed(x *graph.Node) *graph.Node {
 // activation is one of the functions that the gates use.
 type activation func(x *graph.Node) *graph.Node
 
-// activationsOf returns the functions of direction d, by default those named.
+// activationsOf returns the functions of direction d, by default those named. Parameters are consumed in the
+// order of the functions that take them, through all directions.
 func (c *call) activationsOf(d int, def ...string) []activation {
-	names := def
+	names := slices.Concat(def, def)
 	if a, ok := c.attr("activations"); ok && len(a.Strings) > 0 {
-		names = a.Strings[min(d*len(def), len(a.Strings)-1):]
-		if len(names) < len(def) {
-			fail("activations: want %d a direction, got %v", len(def), a.Strings)
-		}
+		names = a.Strings
 	}
-	number := func(name string, i int, def float64) float64 {
-		if a, ok := c.attr(name); ok && d*len(names)+i < len(a.Floats) {
-			return float64(a.Floats[d*len(names)+i])
-		}
-		return def
+	if len(names) < (d+1)*len(def) {
+		fail("activations: want %d a direction, got %v", len(def), names)
 	}
-	out := make([]activation, len(def))
-	for i := range out {
-		f := activationNamed(names[i], func(v float64) float64 { return number("activation_alpha", i, v) },
-			func(v float64) float64 { return number("activation_beta", i, v) })
+	alpha, beta := c.consumed("activation_alpha"), c.consumed("activation_beta")
+	var out []activation
+	for i, name := range names[:(d+1)*len(def)] {
+		f := activationNamed(name, alpha, beta)
 		if limit := c.floatAttr("clip", 0); limit > 0 {
 			inner := f
 			f = func(x *graph.Node) *graph.Node { return inner(clamped(x, -limit, limit)) }
 		}
-		out[i] = f
+		if i >= d*len(def) {
+			out = append(out, f)
+		}
 	}
 	return out
+}
+
+// consumed returns a function that gives the entries of a list attribute one by one, then defaults.
+func (c *call) consumed(name string) func(def float64) float64 {
+	a, _ := c.attr(name)
+	next := 0
+	return func(def float64) float64 {
+		if next >= len(a.Floats) {
+			return def
+		}
+		next++
+		return float64(a.Floats[next-1])
+	}
 }
 
 // activationNamed builds an activation; alpha and beta give its parameters, with a default.

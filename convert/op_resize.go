@@ -22,36 +22,40 @@ type resize struct {
 	antialias   bool
 }
 
-// source maps an output position to a position of the input.
+// source maps an output position to a position of the input, in float32 as all engines do: at a tie between
+// two neighbours the rounding decides.
 func (r *resize) source(o int) float64 {
-	x := float64(o)
+	x, scale := float32(o), float32(r.scale)
+	in, out := float32(r.in), float32(r.out)
+	halfPixel := float32((x+0.5)/scale) - 0.5
 	switch r.coordinates {
 	case "half_pixel":
-		return (x+0.5)/r.scale - 0.5
+		return float64(halfPixel)
 	case "half_pixel_symmetric":
-		adjust := float64(r.out) / (r.scale * float64(r.in))
-		centre := float64(r.in) / 2
-		return centre*(1-adjust) + (x+0.5)/r.scale - 0.5
+		adjust := out / float32(scale*in)
+		centre := in / 2
+		return float64(float32(centre*(1-adjust)) + halfPixel)
 	case "pytorch_half_pixel":
 		if r.out == 1 {
 			return 0
 		}
-		return (x+0.5)/r.scale - 0.5
+		return float64(halfPixel)
 	case "align_corners":
 		if r.out == 1 {
 			return 0
 		}
-		return x * float64(r.in-1) / float64(r.out-1)
+		return float64(float32(x*(in-1)) / (out - 1))
 	case "asymmetric":
-		return x / r.scale
+		return float64(x / scale)
 	case "tf_half_pixel_for_nn":
-		return (x + 0.5) / r.scale
+		return float64((x + 0.5) / scale)
 	case "tf_crop_and_resize":
-		n := float64(r.in - 1)
+		n := in - 1
+		from, to := float32(r.from), float32(r.to)
 		if r.out == 1 {
-			return 0.5 * (r.from + r.to) * n
+			return float64(0.5 * float32(from+to) * n)
 		}
-		return r.from*n + x*(r.to-r.from)*n/float64(r.out-1)
+		return float64(float32(from*n) + float32(float32(float32(x*float32(to-from))*n)/(out-1)))
 	}
 	refuse("coordinate_transformation_mode %q is unknown", r.coordinates)
 	return 0

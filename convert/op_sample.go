@@ -136,27 +136,21 @@ func cubicWeight(frac *graph.Node, k int) *graph.Node {
 	return poly(a, -5*a, 8*a, -4*a)
 }
 
-// bounded moves positions outside the image as the edge mode says.
+// bounded moves positions outside the image as the edge mode says. The taps of a cubic kernel are bounded one
+// by one instead.
 func (m *sampler) bounded(i int, p *graph.Node) *graph.Node {
 	switch m.edge {
-	case "zeros":
-		return p
-	case "border":
-		if m.mode == "cubic" {
-			// Positions up to half an element outside stay; their taps are bounded one by one.
-			outside := graph.LogicalOr(graph.LessThan(p, scalar(p, m.low[i])), graph.GreaterThan(p, scalar(p, m.high[i])))
-			return graph.Where(outside, clamped(p, 0, float64(m.size[i]-1)), p)
-		}
-		return clamped(p, 0, float64(m.size[i]-1))
-	case "reflection":
-		p = reflected(p, m.low[i], m.high[i])
-		if m.mode != "cubic" {
-			p = clamped(p, 0, float64(m.size[i]-1))
-		}
+	case "zeros", "border", "reflection":
+	default:
+		refuse("padding_mode %q is unknown", m.edge)
+	}
+	if m.mode == "cubic" || m.edge == "zeros" {
 		return p
 	}
-	refuse("padding_mode %q is unknown", m.edge)
-	return nil
+	if m.edge == "reflection" {
+		p = reflected(p, m.low[i], m.high[i])
+	}
+	return clamped(p, 0, float64(m.size[i]-1))
 }
 
 // reflected folds positions into a range, back and forth.
