@@ -298,7 +298,7 @@ func (c *call) ints(i int, what string) []int {
 	h := c.hostArg(i, what)
 	out := make([]int, h.len())
 	for j := range out {
-		if h.dtype.Float() {
+		if isReal(h.dtype) {
 			out[j] = int(toInt(h.floats[j]))
 		} else {
 			out[j] = int(h.ints[j])

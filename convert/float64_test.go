@@ -1,9 +1,26 @@
 package convert
 
-import "github.com/gomlx/compute/dtypes"
+import (
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/nitrain/nitrain/onnx"
+)
 
 // Double makes a backend compute in float64.
 func Double(b *Backend) *Backend {
 	b.float = dtypes.Float64
 	return b
+}
+
+// Numbers returns the elements of a tensor of any type but strings.
+func Numbers(t *onnx.Tensor) ([]float64, error) {
+	h, err := hostTensor(t)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, h.len())
+	for i := range out {
+		out[i] = h.at(i)
+	}
+	return out, nil
 }

@@ -26,7 +26,7 @@ func newHost(dtype onnx.DType, shape []int) *host {
 		fail("a constant of shape %v is too large to compute while the graph is built", shape)
 	}
 	h := &host{dtype: dtype, shape: slices.Clone(shape)}
-	if dtype.Float() {
+	if isReal(dtype) {
 		h.floats = make([]float64, n)
 	} else {
 		h.ints = make([]int64, n)
@@ -40,6 +40,11 @@ const maxHost = 1 << 24
 // hostTensor reads a stored tensor. Strings and complex numbers have no host form.
 func hostTensor(t *onnx.Tensor) (*host, error) {
 	h := &host{dtype: t.DType(), shape: t.Shape()}
+	if f, ok := smallFloat(t.DType()); ok {
+		v, err := unpacked(t, f)
+		h.floats = v
+		return h, err
+	}
 	if t.DType().Float() {
 		v, err := tensorFloats(t)
 		h.floats = v
@@ -55,7 +60,7 @@ func (h *host) len() int { return len(h.ints) + len(h.floats) }
 
 // at returns an element as a real number.
 func (h *host) at(i int) float64 {
-	if h.dtype.Float() {
+	if isReal(h.dtype) {
 		return h.floats[i]
 	}
 	return float64(h.ints[i])
@@ -64,7 +69,7 @@ func (h *host) at(i int) float64 {
 // set stores a real number, rounded towards zero in an integer array, as 0 or 1 in a boolean one.
 func (h *host) set(i int, v float64) {
 	switch {
-	case h.dtype.Float():
+	case isReal(h.dtype):
 		h.floats[i] = v
 	case h.dtype == onnx.Bool:
 		h.ints[i] = truth(v != 0)
@@ -106,19 +111,21 @@ func (h *host) cast(to onnx.DType) *host {
 	if h.dtype == to {
 		return h
 	}
-	out := newHost(to, h.shape)
-	if !h.dtype.Float() && !to.Float() {
-		for i, v := range h.ints {
-			out.ints[i] = wrap(v, to)
-		}
-		return out
+	if isReal(to) {
+		return h.castReal(to, true, "up")
 	}
+	out := newHost(to, h.shape)
 	for i := range h.len() {
-		v := h.at(i)
-		if to == onnx.Float32 {
-			v = float64(float32(v))
+		switch {
+		case !isReal(h.dtype):
+			out.ints[i] = wrap(h.ints[i], to)
+		case to == onnx.Bool:
+			out.ints[i] = truth(h.floats[i] != 0)
+		case to.Bits() < 8:
+			out.ints[i] = wrap(toInt(h.floats[i]), to)
+		default:
+			out.set(i, h.floats[i])
 		}
-		out.set(i, v)
 	}
 	return out
 }
@@ -132,6 +139,14 @@ func wrap(v int64, t onnx.DType) int64 {
 		return int64(int8(v))
 	case onnx.Uint8:
 		return int64(uint8(v))
+	case onnx.Uint4:
+		return v & 15
+	case onnx.Int4:
+		return int64(int8(v<<4) >> 4)
+	case onnx.Uint2:
+		return v & 3
+	case onnx.Int2:
+		return int64(int8(v<<6) >> 6)
 	case onnx.Int16:
 		return int64(int16(v))
 	case onnx.Uint16:
@@ -148,7 +163,7 @@ func wrap(v int64, t onnx.DType) int64 {
 func (h *host) pick(shape []int, at []int) *host {
 	out := newHost(h.dtype, shape)
 	for i, j := range at {
-		if h.dtype.Float() {
+		if isReal(h.dtype) {
 			out.floats[i] = h.floats[j]
 		} else {
 			out.ints[i] = h.ints[j]
@@ -251,7 +266,7 @@ func zip(dtype onnx.DType, a, b *host, onFloats func(x, y float64) float64, onIn
 	out := newHost(dtype, shape)
 	for i := range out.len() {
 		switch {
-		case onInts != nil && !a.dtype.Float() && !b.dtype.Float() && !dtype.Float():
+		case onInts != nil && !isReal(a.dtype) && !isReal(b.dtype) && !isReal(dtype):
 			out.ints[i] = wrap(onInts(a.ints[i], b.ints[i]), dtype)
 		default:
 			out.set(i, onFloats(a.at(i), b.at(i)))

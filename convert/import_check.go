@@ -25,7 +25,10 @@ func (g *Graph) check() error {
 		shape, guess := g.checkShape(info)
 		guessed = guessed || guess
 		dtype, ok := goType(info.DType, b.float)
-		if !ok {
+		switch {
+		case info.Kind != "":
+			return notTensor("input", info)
+		case !ok:
 			return &UnsupportedError{Nodes: []Unsupported{{Op: "input", Node: info.Name, Reason: "values of type " + info.DType.String() + " are not supported"}}}
 		}
 		in[info.Name] = graph.Parameter(b.graph, "i"+string(rune('a'+i)), shapes.Make(dtype, shape...))
@@ -33,6 +36,11 @@ func (g *Graph) check() error {
 	params := map[string]*graph.Node{}
 	for _, p := range g.params {
 		params[p.Name] = graph.Parameter(b.graph, "w"+p.Name, shapes.Make(b.float, p.Shape...))
+	}
+	for _, info := range g.Outputs() {
+		if info.Kind != "" {
+			return notTensor("output", info)
+		}
 	}
 	if err := try(func() { g.buildValues(b, in, params, Mode{}) }); err != nil {
 		return err
@@ -65,4 +73,9 @@ func (g *Graph) checkShape(info onnx.ValueInfo) (shape []int, guessed bool) {
 		shape = append(shape, d)
 	}
 	return shape, guessed || info.Shape == nil
+}
+
+// notTensor says that an input or output is a sequence, an optional or the like.
+func notTensor(what string, info onnx.ValueInfo) error {
+	return &UnsupportedError{Nodes: []Unsupported{{Op: what, Node: info.Name, Reason: "it is of kind " + info.Kind + "; inputs and outputs of a graph are tensors"}}}
 }

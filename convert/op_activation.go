@@ -151,7 +151,7 @@ func foldClip(c *call) []*host {
 		high = c.number(2, "a bound")
 	}
 	in := c.in[0].host
-	if !in.dtype.Float() && !exact(in) {
+	if !isReal(in.dtype) && !exact(in) {
 		return nil
 	}
 	out := newHost(in.dtype, in.shape)

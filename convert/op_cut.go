@@ -42,7 +42,7 @@ func foldConcat(c *call) []*host {
 		for _, v := range c.in {
 			n := product(v.shape[a:])
 			for i := range n {
-				if out.dtype.Float() {
+				if isReal(out.dtype) {
 					out.floats[at] = v.host.floats[o*n+i]
 				} else {
 					out.ints[at] = v.host.ints[o*n+i]

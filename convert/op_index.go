@@ -168,13 +168,53 @@ func scatter(x, rows, updates *graph.Node, reduction string) *graph.Node {
 	return nil
 }
 
+// scatterMul multiplies rows by updates. No engine scatters products, so the rows must be known: updates of
+// the same row are applied in turn.
+func (c *call) scatterMul(x, updates *graph.Node, list []int) *graph.Node {
+	n := dims(x)[0]
+	for _, round := range rounds(list) {
+		// A matrix of zeros and ones brings the updates to their rows; other rows are multiplied by one.
+		place := newHost(onnx.Float32, []int{n, dims(updates)[0]})
+		rest := newHost(onnx.Float32, []int{n, 1})
+		for i := range rest.floats {
+			rest.floats[i] = 1
+		}
+		for _, i := range round {
+			place.floats[list[i]*dims(updates)[0]+i] = 1
+			rest.floats[list[i]] = 0
+		}
+		factor := graph.DotGeneral(constantLike(x, place), []int{1}, nil, updates, []int{0}, nil)
+		x = graph.Mul(x, graph.Add(factor, constantLike(x, rest)))
+	}
+	return x
+}
+
+// scattered combines updates into rows of x by the node's reduction.
+func (c *call) scattered(x, rows, updates *graph.Node, known func() []int) *graph.Node {
+	reduction := c.stringAttr("reduction", "none")
+	if reduction == "mul" {
+		return c.scatterMul(x, updates, known())
+	}
+	return scatter(x, rows, updates, reduction)
+}
+
 func opScatterND(c *call) []*value {
 	x := c.x(0)
 	shape := dims(x)
 	rows, slice := c.ndRows(shape, c.arg(1))
 	flat := reshape(x, product(shape)/product(slice), product(slice))
 	updates := reshape(c.x(2), rows.Shape().Dimensions[0], product(slice))
-	return c.out(reshape(scatter(flat, rows, updates, c.stringAttr("reduction", "none")), shape...))
+	y := c.scattered(flat, rows, updates, func() []int {
+		k := len(shape) - len(slice)
+		list := c.ints(1, "the indices of a product")
+		st := strides(shape[:k])
+		out := make([]int, len(list)/max(k, 1))
+		for i, v := range list {
+			out[i/k] += wrapped([]int{v}, shape[i%k])[0] * st[i%k]
+		}
+		return out
+	})
+	return c.out(reshape(y, shape...))
 }
 
 func opScatterElements(c *call) []*value {
@@ -183,7 +223,9 @@ func opScatterElements(c *call) []*value {
 	a := axis(c.intAttr("axis", 0), x.Rank())
 	at := flatNodes(shape, c.arg(1).shape, a, c.x(1))
 	n := product(c.arg(1).shape)
-	y := scatter(reshape(x, product(shape), 1), reshape(at, n, 1), reshape(c.x(2), n, 1), c.stringAttr("reduction", "none"))
+	y := c.scattered(reshape(x, product(shape), 1), reshape(at, n, 1), reshape(c.x(2), n, 1), func() []int {
+		return flatPositions(shape, c.arg(1).shape, a, c.ints(1, "the indices of a product"))
+	})
 	return c.out(reshape(y, shape...))
 }
 
@@ -202,7 +244,7 @@ func foldScatterElements(c *call) []*host {
 
 // copyFrom copies one element of another array of the same type. It may only be used on arrays just made.
 func (h *host) copyFrom(at int, from *host, i int) {
-	if h.dtype.Float() {
+	if isReal(h.dtype) {
 		h.floats[at] = from.floats[i]
 	} else {
 		h.ints[at] = from.ints[i]

@@ -34,7 +34,7 @@ func unary(h func(float64) float64, f func(*graph.Node) *graph.Node) op {
 	return op{
 		fold: func(c *call) []*host {
 			in := c.in[0].host
-			if !in.dtype.Float() && in.dtype == onnx.Int64 && !exact(in) {
+			if !isReal(in.dtype) && in.dtype == onnx.Int64 && !exact(in) {
 				return nil
 			}
 			out := newHost(in.dtype, in.shape)
@@ -289,7 +289,7 @@ func foldWhere(c *call) []*host {
 		if cond.ints[i] != 0 {
 			from = a
 		}
-		if out.dtype.Float() {
+		if isReal(out.dtype) {
 			out.floats[i] = from.floats[i]
 		} else {
 			out.ints[i] = from.ints[i]
@@ -304,12 +304,20 @@ func opCast(c *call) []*value {
 	x := c.x(0)
 	from := c.arg(0).dtype
 	switch {
-	case from.Float() && to == onnx.Bool:
+	case isReal(from) && to == onnx.Bool:
 		return c.outAs(to, flat(x, func(x *graph.Node) *graph.Node { return graph.NotEqual(x, graph.ZerosLike(x)) }))
 	case from != onnx.Bool && to == onnx.Bool:
 		return c.outAs(to, graph.NotEqual(x, graph.ZerosLike(x)))
-	case from.Float() && !to.Float():
-		return c.outAs(to, flat(x, func(x *graph.Node) *graph.Node { return graph.ConvertDType(truncated(x), c.goType(to)) }))
+	case isReal(from) && !isReal(to):
+		return c.outAs(to, flat(x, func(x *graph.Node) *graph.Node { return c.toWhole(x, to) }))
+	case !isReal(to):
+		return c.outAs(to, c.wholeToWhole(x, to))
+	}
+	if f, ok := smallFloat(to); ok && from != to {
+		if f.unsigned {
+			refuse("a cast to %v must be of constants for the given input shapes", to)
+		}
+		return c.outAs(to, f.roundNode(graph.ConvertDType(x, c.goType(to)), c.intAttr("saturate", 1) == 1))
 	}
 	v := c.wrap(to, x)
 	if from.Float() && to.Float() {
@@ -318,10 +326,21 @@ func opCast(c *call) []*value {
 	return []*value{v}
 }
 
+// wholeToWhole converts between types of whole numbers, keeping the low bits.
+func (c *call) wholeToWhole(x *graph.Node, to onnx.DType) *graph.Node {
+	if to.Bits() < 8 {
+		x = narrow(graph.ConvertDType(x, dtypes.Int32), to)
+	}
+	return graph.ConvertDType(x, c.goType(to))
+}
+
 func foldCast(c *call) []*host {
 	to := c.castTo()
 	if _, ok := goType(to, 0); !ok {
 		return nil
+	}
+	if isReal(to) {
+		return []*host{c.in[0].host.castReal(to, c.intAttr("saturate", 1) == 1, c.stringAttr("round_mode", "up"))}
 	}
 	return []*host{c.in[0].host.cast(to)}
 }

@@ -76,3 +76,18 @@ func opRandom(normal, like bool) func(c *call) []*value {
 		return c.randomOf(shape, dtype, normal)
 	}
 }
+
+// opBernoulli draws ones with the probabilities that the input holds; without a random state it takes the
+// likelier side.
+func opBernoulli(c *call) []*value {
+	p := graph.StopGradient(c.x(0))
+	t := c.arg(0).dtype
+	if a := c.intAttr("dtype", 0); a != 0 {
+		t = onnx.DType(a)
+	}
+	level := scalar(p, 0.5)
+	if c.random != nil && c.mode.Training {
+		level = c.uniform(p.Shape())
+	}
+	return c.outAs(t, graph.GreaterThan(p, broadcast(level, dims(p))))
+}

@@ -58,7 +58,7 @@ func reduction(h func(v []float64) float64, f func(x *graph.Node, over ...int) *
 func foldReduce(c *call, h func(v []float64) float64) []*host {
 	over, shape := c.reduced()
 	in := c.in[0].host
-	if !in.dtype.Float() && !exact(in) {
+	if !isReal(in.dtype) && !exact(in) {
 		return nil
 	}
 	kept := slices.Clone(in.shape)

@@ -323,7 +323,7 @@ func opCases(t testing.TB) []opCase {
 	add(opCase{op: "DepthToSpace", shapes: sizes([]int{1, 8, 2, 3}), attrs: attrs(i1("blocksize", 2))})
 	add(opCase{op: "SpaceToDepth", shapes: sizes([]int{1, 2, 4, 6}), attrs: attrs(i1("blocksize", 2))})
 	add(opCase{op: "Trilu", shapes: sizes([]int{2, 4, 5}), attrs: attrs(i1("upper", 0))})
-	for _, c := range slices.Concat(attentionCases(t), sequenceCases(t), sampleCases(t)) {
+	for _, c := range slices.Concat(attentionCases(t), sequenceCases(t), sampleCases(t), quantCases(t)) {
 		add(c)
 	}
 	return out

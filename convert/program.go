@@ -136,6 +136,9 @@ func download(t *tensors.Tensor, want onnx.DType) (out *onnx.Tensor, err error) 
 	if want == onnx.Undefined {
 		want = onnxType(t.DType())
 	}
+	if _, ok := smallFloat(want); ok || want.Known() && want.Bits() > 0 && want.Bits() < 8 {
+		return downloadHost(t, want).tensor()
+	}
 	if t.DType() == dtypes.Float32 && want.Float() && want != onnx.Float64 {
 		return fromFloats(tensors.MustCopyFlatData[float32](t), shape, want)
 	}

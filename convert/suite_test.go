@@ -145,22 +145,11 @@ func same(got, want *onnx.Tensor) error {
 }
 
 func elements(t *onnx.Tensor) []float64 {
-	if v, err := t.Float32(); err == nil {
-		out := make([]float64, len(v))
-		for i := range v {
-			out[i] = float64(v[i])
-		}
-		return out
-	}
-	v, err := t.Int64()
+	v, err := convert.Numbers(t)
 	if err != nil {
 		return nil
 	}
-	out := make([]float64, len(v))
-	for i := range v {
-		out[i] = float64(v[i])
-	}
-	return out
+	return v
 }
 
 // wrong lists cases whose result may differ, and why.

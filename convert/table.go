@@ -202,15 +202,25 @@ func table() map[string]op {
 		"SpaceToDepth":      {build: opSpaceToDepth},
 
 		// Constants and types.
-		"Identity":         {build: opIdentity},
-		"Constant":         {build: opConstant},
-		"ConstantOfShape":  {fold: foldConstantOfShape},
-		"Range":            {fold: foldRange},
-		"Cast":             {fold: foldCast, build: opCast},
-		"CastLike":         {fold: foldCast, build: opCast},
-		"DequantizeLinear": {build: opDequantize},
+		"Identity":        {build: opIdentity},
+		"Constant":        {build: opConstant},
+		"ConstantOfShape": {fold: foldConstantOfShape},
+		"Range":           {fold: foldRange},
+		"Cast":            {fold: foldCast, build: opCast},
+		"CastLike":        {fold: foldCast, build: opCast},
+		"BitCast":         {fold: foldBitCast},
+
+		// Quantised arithmetic.
+		"DequantizeLinear":      {build: opDequantize},
+		"QuantizeLinear":        {build: opQuantize},
+		"DynamicQuantizeLinear": {build: opDynamicQuantize},
+		"MatMulInteger":         {build: opMatMulInteger},
+		"QLinearMatMul":         {build: opQLinearMatMul},
+		"ConvInteger":           {build: opConvInteger},
+		"QLinearConv":           {build: opQLinearConv},
 
 		// Random numbers.
+		"Bernoulli":         {build: opBernoulli},
 		"RandomNormal":      {build: opRandom(true, false)},
 		"RandomUniform":     {build: opRandom(false, false)},
 		"RandomNormalLike":  {build: opRandom(true, true)},

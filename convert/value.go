@@ -61,7 +61,7 @@ func (v *value) known() (*host, bool) {
 }
 
 // goType returns the GoMLX type in which values of an ONNX type are computed: half precision floats take
-// the graph's own float type.
+// the graph's own float type, and so do the small floats; whole numbers of less than a byte take a byte.
 func goType(t onnx.DType, float dtypes.DType) (dtypes.DType, bool) {
 	switch t {
 	case onnx.Float32, onnx.Float16, onnx.BFloat16:
@@ -70,7 +70,7 @@ func goType(t onnx.DType, float dtypes.DType) (dtypes.DType, bool) {
 		return dtypes.Float64, true
 	case onnx.Bool:
 		return dtypes.Bool, true
-	case onnx.Int8:
+	case onnx.Int8, onnx.Int4, onnx.Int2:
 		return dtypes.Int8, true
 	case onnx.Int16:
 		return dtypes.Int16, true
@@ -78,7 +78,7 @@ func goType(t onnx.DType, float dtypes.DType) (dtypes.DType, bool) {
 		return dtypes.Int32, true
 	case onnx.Int64:
 		return dtypes.Int64, true
-	case onnx.Uint8:
+	case onnx.Uint8, onnx.Uint4, onnx.Uint2:
 		return dtypes.Uint8, true
 	case onnx.Uint16:
 		return dtypes.Uint16, true
@@ -86,6 +86,9 @@ func goType(t onnx.DType, float dtypes.DType) (dtypes.DType, bool) {
 		return dtypes.Uint32, true
 	case onnx.Uint64:
 		return dtypes.Uint64, true
+	}
+	if _, ok := smallFloat(t); ok {
+		return float, true
 	}
 	return dtypes.InvalidDType, false
 }
@@ -103,7 +106,7 @@ func constant(g *graph.Graph, h *host, dtype dtypes.DType) *graph.Node {
 
 // uniform says whether all elements are the same.
 func uniform(h *host) bool {
-	if h.dtype.Float() {
+	if isReal(h.dtype) {
 		return !slices.ContainsFunc(h.floats, func(v float64) bool { return v != h.floats[0] })
 	}
 	return !slices.ContainsFunc(h.ints, func(v int64) bool { return v != h.ints[0] })
@@ -148,7 +151,7 @@ func fillFlat(flat any, h *host) {
 // fillInts is fillFlat for one integer type.
 func fillInts[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](d []T, h *host) {
 	for i := range d {
-		if h.dtype.Float() {
+		if isReal(h.dtype) {
 			d[i] = T(toInt(h.floats[i]))
 		} else {
 			d[i] = T(h.ints[i])

@@ -152,7 +152,7 @@ func TestNotAnImage(t *testing.T) {
 		"text.nii":  {"subject\tage\n01\t33\n", "text (18 bytes)"},
 		"scan.dcm":  {strings.Repeat("\x00", 128) + "DICM" + strings.Repeat("\x00", 300), "a DICOM file"},
 		"x.nii.gz":  {"\x1f\x8b", "gzip"},
-		"photo.nii": {"\xff\xd8\xff\xe0" + strings.Repeat("x", 400), "a JPEG file"},
+		"photo.nii": {"\xff\xd8\xff\xe0" + strings.Repeat("x", 400), "jpeg: pixels"},
 		"x.nii":     {"\x00\x01\x02\x03", "bytes 00 01 02 03"},
 		"only.hdr":  {"", "empty file"},
 	} {

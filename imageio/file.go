@@ -69,7 +69,7 @@ func (o Options) Open(path string) (*File, error) {
 		return f, err
 	}
 	header, samples := pairNames(path)
-	h, err := readHeader(header, o)
+	h, err := readHeader(header, samples != "", o)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +96,19 @@ func (o Options) Open(path string) (*File, error) {
 	if err := f.checkSizes(); err != nil {
 		return nil, withPath(err, path)
 	}
+	if h.Format == "analyze" {
+		noteMat(h, header)
+	}
 	f.fill()
 	return f, nil
+}
+
+// noteMat warns where SPM left an affine beside an Analyze file.
+func noteMat(h *volume.Header, header string) {
+	stem := strings.TrimSuffix(header, ".gz")
+	if _, err := os.Stat(strings.TrimSuffix(stem, filepath.Ext(stem)) + ".mat"); err == nil {
+		h.Warn("the .mat file beside the header, which may hold the affine, is not read")
+	}
 }
 
 // fill copies what is exported from the parsed header.

@@ -13,6 +13,8 @@ import (
 	"github.com/nitrain/nitrain/imageio/internal/mgh"
 	"github.com/nitrain/nitrain/imageio/internal/nifti"
 	"github.com/nitrain/nitrain/imageio/internal/nrrd"
+	"github.com/nitrain/nitrain/imageio/internal/picture"
+	"github.com/nitrain/nitrain/imageio/internal/tiff"
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
 
@@ -22,6 +24,7 @@ type opening struct {
 	head []byte         // up to nifti.HeadSize bytes, uncompressed
 	rest *volume.Stream // what follows head
 	opt  Options
+	pair bool // the name is that of a header whose samples are in another file
 }
 
 // all gives the file's bytes from the first.
@@ -39,15 +42,31 @@ func formats() []format {
 		{mgh.Is, func(o *opening) (*volume.Header, error) { return mgh.Parse(o.head[:min(len(o.head), mgh.HeadSize)]) }},
 		{nrrd.Is, func(o *opening) (*volume.Header, error) { return nrrd.Parse(o.all(), o.where()) }},
 		{metaimage.Is, func(o *opening) (*volume.Header, error) { return metaimage.Parse(o.all(), o.where()) }},
-		{nifti.Is, func(o *opening) (*volume.Header, error) { return nifti.Parse(o.head, o.rest) }},
+		{picture.IsPNG, func(o *opening) (*volume.Header, error) { return picture.ParsePNG(o.head, o.picture()) }},
+		{picture.IsJPEG, func(o *opening) (*volume.Header, error) { return picture.ParseJPEG(o.picture()) }},
+		{tiff.Is, func(o *opening) (*volume.Header, error) { return tiff.Parse(o.path) }},
+		{nifti.Is, readNIfTI},
 	}
+}
+
+// picture lets a decoder open the file from its first byte as often as it wants.
+func (o *opening) picture() picture.File {
+	return picture.File{Size: o.rest.Limit(), Open: func() (io.ReadCloser, error) { return openStream(o.path, o.opt) }}
 }
 
 func (o *opening) where() volume.Where {
 	return volume.Where{Path: o.path, Outside: o.opt.OutsideFiles, IgnoreSums: o.opt.IgnoreChecksum}
 }
 
-func readHeader(path string, o Options) (*volume.Header, error) {
+// readNIfTI reads NIfTI, and Analyze where the name is that of a pair: only the magic tells the two apart.
+func readNIfTI(o *opening) (*volume.Header, error) {
+	if o.pair && !nifti.Magic(o.head) {
+		return nifti.ParseAnalyze(o.head)
+	}
+	return nifti.Parse(o.head, o.rest)
+}
+
+func readHeader(path string, pair bool, o Options) (*volume.Header, error) {
 	s, err := openStream(path, o)
 	if err != nil {
 		return nil, err
@@ -59,7 +78,7 @@ func readHeader(path string, o Options) (*volume.Header, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, &FormatError{Path: path, Field: "header", Err: streamErr(err)}
 	}
-	file := &opening{path: path, head: head, rest: s, opt: o}
+	file := &opening{path: path, head: head, rest: s, opt: o, pair: pair}
 	for _, f := range formats() {
 		if f.is(head) {
 			h, err := f.read(file)
@@ -95,10 +114,6 @@ func unknown(head []byte, s *volume.Stream) error {
 		looks = "text"
 	case len(head) >= 132 && string(head[128:132]) == "DICM":
 		looks = "a DICOM file"
-	case strings.HasPrefix(string(head), "\x89PNG"):
-		looks = "a PNG file"
-	case strings.HasPrefix(string(head), "\xff\xd8\xff"):
-		looks = "a JPEG file"
 	case strings.HasPrefix(string(head), "PK\x03\x04"):
 		looks = "a zip archive"
 	}

@@ -7,7 +7,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.importModel(), a.edit(), a.check(), a.finetune(), a.export(),
 		a.predict(), a.evaluate(), a.explain(), a.serve(),
-		a.info(), a.view(), a.transform(),
+		a.info(), a.view(), a.transform(), a.register(),
 		a.hub(),
 		a.setup(), a.doctor(),
 	}

@@ -38,6 +38,14 @@ func Is(head []byte) bool {
 	return string(head[4:6]) == "n+" || len(head) >= HeadSize && (string(head[344:346]) == "n+" || string(head[344:346]) == "ni")
 }
 
+// Magic reports whether a header of version 1 has NIfTI's magic, or is of version 2.
+func Magic(head []byte) bool {
+	if version, _, ok := sizeField(head); ok && version == 2 {
+		return true
+	}
+	return len(head) >= HeadSize && (string(head[344:347]) == "ni1" || string(head[344:347]) == "n+1")
+}
+
 // sizeField returns version and byte order from sizeof_hdr.
 func sizeField(head []byte) (version int, big, ok bool) {
 	for _, big := range []bool{false, true} {

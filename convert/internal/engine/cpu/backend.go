@@ -35,7 +35,8 @@ type Backend struct {
 	interpreter compute.Backend
 	team        *kernel.Team
 	heap        allocator
-	running     sync.Mutex // held by the graph that runs: the team and the arena are one
+	memory      atomic.Int64 // Options.Memory
+	running     sync.Mutex   // held by the graph that runs: the team and the arena are one
 	arena       arena
 	profile     profile
 	stopped     atomic.Bool
@@ -60,8 +61,13 @@ func New(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	return &Backend{options: o, interpreter: interpreter, team: team}, nil
+	b := &Backend{options: o, interpreter: interpreter, team: team}
+	b.memory.Store(o.Memory)
+	return b, nil
 }
+
+// SetMemory changes Options.Memory for graphs that are compiled from now on.
+func (b *Backend) SetMemory(bytes int64) { b.memory.Store(max(bytes, 0)) }
 
 // Name returns "nitrain-cpu".
 func (b *Backend) Name() string { return "nitrain-cpu" }

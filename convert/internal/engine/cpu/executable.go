@@ -27,9 +27,11 @@ type Executable struct {
 	memory    plan.Memory
 	steps     []step
 	constants [][]byte
-	runs      int64
 	finalized atomic.Bool
 }
+
+// Memory is what a run takes, in bytes.
+type Memory = plan.Memory
 
 // ErrStopped is returned by runs that Backend.Stop ended.
 var ErrStopped = errors.New("cpu: stopped")
@@ -47,7 +49,7 @@ func (b *Backend) compile(recorded *ir.Graph, name string) (compute.Executable, 
 		e.outputs = append(e.outputs, o.Shape)
 	}
 	g := optimize(recorded)
-	made, err := plan.Make(g, plan.Options{Threads: b.options.Threads, Memory: b.options.Memory})
+	made, err := plan.Make(g, plan.Options{Threads: b.options.Threads, Memory: b.memory.Load()})
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +78,7 @@ func aligned(b []byte) []byte {
 }
 
 // Memory returns what a run takes. It is known before the first one.
-func (e *Executable) Memory() plan.Memory { return e.memory }
+func (e *Executable) Memory() Memory { return e.memory }
 
 // Inputs returns the names and shapes of the parameters.
 func (e *Executable) Inputs() (names []string, inputShapes []shapes.Shape) { return e.names, e.params }
@@ -115,14 +117,12 @@ func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, device comp
 	start := time.Now()
 	err = r.steps()
 	e.backend.profile.graph(e.name, start)
-	if err == nil {
-		err = r.copies()
-	}
-	runtime.KeepAlive(inputs)
 	if err != nil {
 		r.abandon()
 		return nil, err
 	}
+	r.copies()
+	runtime.KeepAlive(inputs)
 	return r.finish(), nil
 }
 
@@ -230,14 +230,13 @@ func (r *run) steps() error {
 }
 
 // copies fills the outputs that are inputs, constants or other outputs. Handed-over inputs need none.
-func (r *run) copies() error {
+func (r *run) copies() {
 	for i, res := range r.e.results {
 		if res.Place.Space == plan.Output && res.Place.Index == i || res.Place.Space == plan.Parameter && r.reused[i] == res.Place.Index {
 			continue
 		}
 		copy(r.outputs[i].bytes, r.at(res.Place))
 	}
-	return nil
 }
 
 // poison fills what died with step i with NaN, so that tests see who reads it still.

@@ -84,12 +84,15 @@ type Pooling struct {
 }
 
 // Assemble writes an array piece by piece: padding, concatenation, transposition, slices, reversal, for elements of
-// Width bytes. Where Filled, every element is Fill first. Input i goes to Parts[i].
+// Width bytes. Where Filled, every element is Fill first. Input i goes to Parts[i]; parts may not overlap. *Assemble is an
+// Operation, which must not change once it was asked anything.
 type Assemble struct {
-	Size, Width int // of the output: elements, bytes an element
+	Size, Width int // of the output: elements, bytes an element (1, 2, 4, 8 or 16)
 	Filled      bool
 	Fill        [16]byte
 	Parts       []Part
+
+	plan unsafe.Pointer // *assemblePlan
 }
 
 // Part is a copy of a space of indices from one view to another.

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "map_math.h"
+#include "transpose.h"
 
 int nitrain_map_widest = 1 << 20;
 
@@ -97,6 +98,10 @@ static const map_loops *choose(void) {
 	if (nitrain_map_widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &loops_256;
 #endif
 	return &loops_128;
+}
+
+void nitrain_transpose(uint32_t *d, int64_t drow, const uint32_t *s, int64_t scolumn, int64_t rows, int64_t columns) {
+	choose()->transpose(d, drow, s, scolumn, rows, columns);
 }
 
 typedef struct {

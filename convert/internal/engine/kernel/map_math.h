@@ -53,8 +53,8 @@ INLINE float exp_f(float x) {
 	return p * power_of_two(half) * power_of_two(n - half);
 }
 
-INLINE float expm1_f(float x) {
-	x = at_least(at_most(x, 89.0f), -20.0f);
+INLINE float expm1_f(float all) {
+	float x = at_least(at_most(all, 89.0f), -20.0f);
 	const float t = x * LOG2E + MAGIC, k = t - MAGIC;
 	const int32_t n = (int32_t)(bits_of(t) - bits_of(MAGIC));
 	const float r = (x - k * LN2_HIGH) - k * LN2_LOW;
@@ -65,7 +65,7 @@ INLINE float expm1_f(float x) {
 	q = q * r + 0.166666657f;
 	q = q * r + 0.5f;
 	const float p = (r * r) * q + r, h = power_of_two(n - 1);
-	return 2.0f * (h * p + (h - 0.5f));
+	return fabsf(all) < 1e-20f ? all : 2.0f * (h * p + (h - 0.5f));
 }
 
 // log_sum is log(1 + r) + k * log(2) but for the last term.
@@ -132,7 +132,7 @@ INLINE float erf_f(float x) {
 	p = p * z + 0.112816826f;
 	p = p * z + -0.376124799f;
 	p = p * z + 0.128379151f;
-	const float near = p * x + x;
+	const float near = fabsf(x) < 1e-20f ? x * 1.12837917f : p * x + x; // p * x must not be flushed
 	float q = 1.12312755e-05f;
 	q = q * t + -0.000322803564f;
 	q = q * t + 0.003642458f;

@@ -101,7 +101,7 @@ func load(l Load, b []byte, index []int) uint32 {
 
 func flushed(x float32) float32 {
 	if math.Abs(float64(x)) < 0x1p-126 {
-		return 0
+		return float32(math.Copysign(0, float64(x)))
 	}
 	return x
 }

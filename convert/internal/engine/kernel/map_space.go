@@ -241,7 +241,7 @@ func (s *space) tile() {
 }
 
 // moved returns the list with element from at place to.
-func moved(list []int, from, to int) []int {
+func moved[T any](list []T, from, to int) []T {
 	x := list[from]
 	return slices.Insert(slices.Delete(slices.Clone(list), from, from+1), to, x)
 }

@@ -55,7 +55,7 @@ func TestMap(t *testing.T) {
 	for _, wide := range []int{4, 8, 16} {
 		t.Run(fmt.Sprint(wide), func(t *testing.T) {
 			defer widest(wide)()
-			for seed := range uint64(400) {
+			for seed := range uint64(250) {
 				testRandom(t, team, seed)
 				if t.Failed() {
 					return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -33,7 +34,7 @@ func floats(n int) shapes.Shape { return shapes.Make(dtypes.Float32, n) }
 
 func (g *graph) param(n int) *ir.Node {
 	p := g.add(&ir.Node{Op: ir.Op(compute.OpTypeParameter), Shape: floats(n)})
-	g.Params, g.Names = append(g.Params, p), append(g.Names, fmt.Sprint(len(g.Params)))
+	g.Params, g.Names = append(g.Params, p), append(g.Names, strconv.Itoa(len(g.Params)))
 	return p
 }
 
@@ -252,8 +253,7 @@ func TestRandom(t *testing.T) {
 		check(t, &g.Graph, whole)
 		for _, part := range []int64{95, 85, 70} {
 			p, err := Make(&g.Graph, Options{Memory: whole.Memory.Total() * part / 100})
-			var e *MemoryError
-			if errors.As(err, &e) {
+			if _, short := errors.AsType[*MemoryError](err); short {
 				continue
 			}
 			if err != nil {

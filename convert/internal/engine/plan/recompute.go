@@ -295,8 +295,9 @@ func (p *program) rename(to map[int]int, from int) {
 
 // undo takes back recomputations that, after all, are not needed: where an earlier unit's values can be kept instead.
 func (p *program) undo(limit int64) {
-	for i := len(p.units) - 1; i >= 0; i-- {
-		if i >= len(p.units) || !p.units[i].again {
+	for i := len(p.units); i > 0; {
+		i = min(i, len(p.units)) - 1
+		if !p.units[i].again {
 			continue
 		}
 		for j := i - 1; j >= 0; j-- {
