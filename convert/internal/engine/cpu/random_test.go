@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,8 +10,6 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-
-	"github.com/nitrain/nitrain/convert/internal/engine/plan"
 )
 
 // randomGraph builds a graph of n operations drawn from seed. Values stay near one, so that rounding does.
@@ -135,15 +132,6 @@ func inputs(rng *rand.Rand) (data [][]float32, all []shapes.Shape) {
 // build returns the executable of the graph of a seed, of steps operations, and the inputs that go with it.
 func build(t *testing.T, b compute.Backend, seed uint64, steps int) (compute.Executable, [][]float32, []shapes.Shape) {
 	t.Helper()
-	e, data, all, err := tryBuild(t, b, seed, steps)
-	if err != nil {
-		t.Fatalf("seed %d: %v", seed, err)
-	}
-	return e, data, all
-}
-
-func tryBuild(t *testing.T, b compute.Backend, seed uint64, steps int) (compute.Executable, [][]float32, []shapes.Shape, error) {
-	t.Helper()
 	builder := b.Builder(fmt.Sprint("random ", seed))
 	rng := rand.New(rand.NewPCG(seed, 1))
 	g := &randomGraph{t: t, f: builder.Main(), rng: rng}
@@ -164,7 +152,10 @@ func tryBuild(t *testing.T, b compute.Backend, seed uint64, steps int) (compute.
 		t.Fatal(err)
 	}
 	e, err := builder.Compile()
-	return e, data, all, err
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	return e, data, all
 }
 
 // results runs an executable with some inputs donated.
@@ -256,37 +247,5 @@ func near(t *testing.T, what string, got, want []float32) {
 		if d := math.Abs(float64(got[k]) - float64(want[k])); !(d <= 1e-4*largest) {
 			t.Fatalf("%s: element %d: want %g, got %g", what, k, want[k], got[k])
 		}
-	}
-}
-
-// TestRandomWithinMemory wants the same where values are computed again, and memory that is not more than was said.
-func TestRandomWithinMemory(t *testing.T) {
-	b := testBackend(t, Options{})
-	again := 0
-	for seed := range uint64(60) {
-		whole, data, all := build(t, b, seed, 40)
-		kept := make([]bool, len(data))
-		want := results(t, b, whole, data, all, kept)
-		most := whole.(*Executable).Memory().Total()
-		bounded := testBackend(t, Options{Memory: most * 9 / 10})
-		e, _, _, err := tryBuild(t, bounded, seed, 40)
-		if _, short := errors.AsType[*plan.MemoryError](err); short {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := e.(*Executable).Memory()
-		again += m.Recomputed
-		for i, x := range results(t, bounded, e, data, all, kept) {
-			near(t, fmt.Sprintf("seed %d, output %d", seed, i), x, want[i])
-		}
-		if m.Total() > most*9/10 || bounded.arena.size.Load() > m.Arena+hugePage {
-			t.Errorf("seed %d: want at most %d bytes, got %d, of them %d in the arena", seed, most*9/10, m.Total(), bounded.arena.size.Load())
-		}
-		bounded.Finalize()
-	}
-	if again == 0 {
-		t.Error("want something computed again in some graph")
 	}
 }
