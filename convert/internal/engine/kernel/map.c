@@ -35,7 +35,7 @@ enum { UNIFORM, ROW, VECTOR };                            // how often a registe
 enum { FLOAT32, INT32, BOOL, UINT8, IOTA };               // types of streams
 enum { NO_REDUCTION, SUM_F, MAX_F, MIN_F, SUM_I, MAX_I, MIN_I };
 enum { DENSE, RUNS, GROUPS, COLUMNS };                    // orders of a pass
-enum { TRIG_CHUNK = 256 };
+enum { TRIG_CHUNK = 256, SHORT = 64 }; // elements: of a piece; below which a run is short
 
 // The instructions, as in kernel.go.
 enum {
@@ -64,18 +64,34 @@ typedef struct {
 #define NAME(f) f##_128
 #define TARGET
 #define SIDE 4
+#if defined(__x86_64__)
+typedef __m128 ROOTS_128 __attribute__((aligned(4), may_alias));
+#define ROOTS ROOTS_128
+#define ROOT _mm_sqrt_ps
+#else
+typedef f32 one __attribute__((vector_size(4), aligned(4)));
+#define ROOTS one
+#define ROOT(x) ((one){sqrtf((x)[0])})
+#endif
 #include "map_loops.h"
 #undef NAME
 #undef TARGET
 #undef SIDE
+#undef ROOTS
+#undef ROOT
 
 #if defined(__x86_64__)
 #define NAME(f) f##_256
 #define TARGET __attribute__((target("avx2,fma")))
 #define SIDE 8
+typedef __m256 ROOTS_256 __attribute__((aligned(4), may_alias));
+#define ROOTS ROOTS_256
+#define ROOT _mm256_sqrt_ps
 #include "map_loops.h"
 #undef NAME
 #undef TARGET
+#undef ROOTS
+#undef ROOT
 
 #define NAME(f) f##_512
 #if defined(__clang__)
@@ -84,10 +100,15 @@ typedef struct {
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")))
 #endif
 #define square_512 square_256
+typedef __m512 ROOTS_512 __attribute__((aligned(4), may_alias));
+#define ROOTS ROOTS_512
+#define ROOT _mm512_sqrt_ps
 #include "map_loops.h"
 #undef NAME
 #undef TARGET
 #undef SIDE
+#undef ROOTS
+#undef ROOT
 #endif
 
 static const map_loops *choose(void) {
@@ -351,6 +372,15 @@ static void groups(const walk *w, int64_t unit) {
 		const nitrain_stream *s = &w->j->results[r];
 		if (!s->reduce) continue;
 		u32 *to = (u32 *)w->acc[r];
+		if (p->reduced < SHORT && many >= SHORT / 4) {
+			// As columns, vectors go across the kept indices.
+			u32 *turned = w->slots + p->slots * p->block;
+			w->j->l->transpose(turned, many, w->at[s->reg], p->reduced, p->reduced, many);
+			begin(s, to, many);
+			for (int64_t q = 0; q < p->reduced; q++) w->j->l->join(s->reduce, to, turned + q * many, many);
+			end(w, s, to, flat / p->reduced, many);
+			continue;
+		}
 		for (int64_t g = 0; g < many; g++) {
 			cell c;
 			begin(s, &c, 1);
@@ -417,12 +447,13 @@ static void task(void *arg, size_t i) {
 	const job *j = arg;
 	const nitrain_pass *p = j->p;
 	const int64_t wide = p->order == DENSE ? 0 : (width(p) + 7) / 8 * 8, registers = ((int64_t)p->registers + 15) / 16 * 16;
-	const size_t bytes = (size_t)(p->slots * p->block) * sizeof(u32) + (size_t)(p->results * wide) * sizeof(cell) +
+	const int64_t buffers = (p->slots + (p->order == GROUPS)) * p->block; // one to transpose in
+	const size_t bytes = (size_t)buffers * sizeof(u32) + (size_t)(p->results * wide) * sizeof(cell) +
 		(size_t)registers * 16 + (size_t)registers * sizeof(void *) + (size_t)p->results * sizeof(cell *) + 64;
 	char *memory = alloca(bytes);
 	memory += -(uintptr_t)memory & 63;
 	walk w = {.j = j, .slots = (u32 *)memory};
-	memory += (size_t)(p->slots * p->block) * sizeof(u32);
+	memory += (size_t)buffers * sizeof(u32);
 	cell *cells = (cell *)memory;
 	memory += (size_t)(p->results * wide) * sizeof(cell);
 	char *singles = memory;

@@ -65,8 +65,6 @@ PLAIN(rem_f, f32, f32, fmodf(x, y))
 UNARY(neg_f, f32, f32, -x)
 UNARY(abs_f, f32, f32, fabsf(x))
 UNARY(sign_f, f32, f32, x > 0 ? 1.0f : x < 0 ? -1.0f : x)
-UNARY(sqrt_f, f32, f32, sqrtf(x))
-UNARY(rsqrt_f, f32, f32, 1.0f / sqrtf(x))
 UNARY(exp_f, f32, f32, exp_f(x))
 UNARY(expm1_f, f32, f32, expm1_f(x))
 UNARY(log_f, f32, f32, log_f(x))
@@ -106,6 +104,28 @@ UNARY(to_int, f32, i32, (i32)x)
 UNARY(to_bool, f32, i32, x != 0)
 UNARY(int_to_bool, i32, i32, x != 0)
 
+UNARY(inverse, f32, f32, 1.0f / x)
+
+// Compilers keep the square root of C for its error number, so it is called by instruction.
+LOOP(sqrt_f) {
+	UNUSED;
+	f32 *d = d_;
+	const f32 *a = a_;
+	int64_t i = 0;
+	for (; i + (int64_t)(sizeof(ROOTS) / sizeof(f32)) <= n; i += sizeof(ROOTS) / sizeof(f32)) *(ROOTS *)(d + i) = ROOT(*(const ROOTS *)(a + i));
+	if (i < n) {
+		ROOTS rest = {0};
+		memcpy(&rest, a + i, (size_t)(n - i) * sizeof(f32));
+		rest = ROOT(rest);
+		memcpy(d + i, &rest, (size_t)(n - i) * sizeof(f32));
+	}
+}
+
+LOOP(rsqrt_f) {
+	NAME(sqrt_f)(d_, a_, b_, c_, n, scalars);
+	NAME(inverse)(d_, d_, b_, c_, n, scalars);
+}
+
 LOOP(expand) {
 	UNUSED;
 	u32 *d = d_;
@@ -123,13 +143,19 @@ LOOP(select) {
 		const u32 x = b[i], y = c[i];
 		d[i] = a[i] ? x : y;
 	} break;
-	case 2: EACH {
-		const u32 y = c[i];
-		d[i] = a[i] ? *b : y;
+	case 2: {
+		const u32 x = *b;
+		EACH {
+			const u32 y = c[i];
+			d[i] = a[i] ? x : y;
+		}
 	} break;
-	case 4: EACH {
-		const u32 x = b[i];
-		d[i] = a[i] ? x : *c;
+	case 4: {
+		const u32 y = *c;
+		EACH {
+			const u32 x = b[i];
+			d[i] = a[i] ? x : y;
+		}
 	} break;
 	default: {
 		const u32 x = *b, y = *c;

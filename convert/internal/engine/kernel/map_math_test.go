@@ -10,12 +10,12 @@ import (
 	"unsafe"
 )
 
-// TestMapMath compares the functions with those of package math, in every width of vectors: on samples of all float32, on
-// all of them where NITRAIN_ACCEPTANCE is set.
+// TestMapMath compares the functions with those of package math, in every width of vectors: on samples of all float32,
+// one in 127 where NITRAIN_ACCEPTANCE is set.
 func TestMapMath(t *testing.T) {
 	step := uint64(20011)
 	if os.Getenv("NITRAIN_ACCEPTANCE") != "" {
-		step = 1
+		step = 127
 	}
 	team := newTeam(t, 2)
 	for _, c := range []struct {
