@@ -122,8 +122,16 @@ func (f *File) fill() {
 	}
 	f.Format, f.Shape, f.Stored = h.Format, append([]int(nil), h.Shape...), h.Type.String()
 	f.Components = h.Components()
+	zooms := h.Zooms
+	if h.Frames > 0 {
+		for len(f.Shape) < 3 {
+			f.Shape, zooms = append(f.Shape, 1), append(zooms, 1)
+		}
+		f.Components /= h.Frames
+		f.Shape, zooms = append(f.Shape, h.Frames), append(zooms, h.Step)
+	}
 	f.Affine, f.AffineSource, f.Spatial = h.Affine, h.AffineSource, h.Spatial
-	f.Zooms, f.Slope, f.Inter = h.Zooms, h.Slope, h.Inter
+	f.Zooms, f.Slope, f.Inter = zooms, h.Slope, h.Inter
 	f.SformCode, f.QformCode, f.Intent, f.Units = h.SformCode, h.QformCode, h.Intent, h.Units
 	f.Extensions, f.Warnings = h.Extensions, h.Warnings
 }

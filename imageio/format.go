@@ -42,11 +42,21 @@ func formats() []format {
 		{mgh.Is, func(o *opening) (*volume.Header, error) { return mgh.Parse(o.head[:min(len(o.head), mgh.HeadSize)]) }},
 		{nrrd.Is, func(o *opening) (*volume.Header, error) { return nrrd.Parse(o.all(), o.where()) }},
 		{metaimage.Is, func(o *opening) (*volume.Header, error) { return metaimage.Parse(o.all(), o.where()) }},
-		{picture.IsPNG, func(o *opening) (*volume.Header, error) { return picture.ParsePNG(o.head, o.picture()) }},
+		{picture.IsPNG, readPNG},
 		{picture.IsJPEG, func(o *opening) (*volume.Header, error) { return picture.ParseJPEG(o.picture()) }},
 		{tiff.Is, func(o *opening) (*volume.Header, error) { return tiff.Parse(o.path) }},
 		{nifti.Is, readNIfTI},
 	}
+}
+
+// readPNG reads a PNG and, if Write put it there, where its pixels are.
+func readPNG(o *opening) (*volume.Header, error) {
+	h, err := picture.ParsePNG(o.head, o.picture())
+	if err != nil {
+		return nil, err
+	}
+	tiff.Apply(h, picture.Text(o.all(), "nitrain"), 1)
+	return h, nil
 }
 
 // picture lets a decoder open the file from its first byte as often as it wants.

@@ -1,19 +1,24 @@
 package imageio
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
+	"github.com/nitrain/nitrain/imageio/internal/tiff"
 	"github.com/nitrain/nitrain/internal/atomicfile"
 )
 
 // writePNG writes a 2-D image. Grey values that a PNG can hold are kept exactly.
-func writePNG(path string, im *Image) error {
+func writePNG(path string, im *Image, _ stored) error {
 	if im.Grid.Size[2] != 1 {
 		return &FormatError{
 			Path: path, Format: "png", Field: "shape", Want: "a 2-D image", Got: fmt.Sprintf("%v voxels", im.Grid.Size), Err: ErrUnsupported,
@@ -28,14 +33,38 @@ func writePNG(path string, im *Image) error {
 			return err
 		}
 	case 3:
-		if high, whole := wholeRange(im.Data); !whole || high > math.MaxUint8 {
-			return &FormatError{Path: path, Format: "png", Field: "voxels", Want: "whole numbers of 0 to 255 in colours", Got: "others", Err: ErrUnsupported}
+		high, whole := wholeRange(im.Data)
+		if !whole || high > math.MaxUint16 {
+			return &FormatError{Path: path, Format: "png", Field: "voxels", Want: "whole numbers of 0 to 65535 in colours", Got: "others", Err: ErrUnsupported}
 		}
 		picture = colours(im)
+		if high > math.MaxUint8 {
+			picture = colours16(im)
+		}
 	default:
 		return &FormatError{Path: path, Format: "png", Field: "channels", Want: "1 or 3", Got: strconv.Itoa(im.Channels), Err: ErrUnsupported}
 	}
-	return atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, picture) })
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		return err
+	}
+	raw := b.Bytes()
+	if placed(im) {
+		raw = withText(raw, tiff.Describe(tiff.Place{Affine: im.Grid.Affine}))
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(raw)
+		return err
+	})
+}
+
+// withText puts a text behind the first chunk of a PNG.
+func withText(raw []byte, text string) []byte {
+	const first = 33 // signature and IHDR
+	body := append([]byte("tEXtnitrain\x00"), text...)
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(body)-4))
+	chunk = binary.BigEndian.AppendUint32(append(chunk, body...), crc32.ChecksumIEEE(body))
+	return slices.Concat(raw[:first], chunk, raw[first:])
 }
 
 // wholeRange returns the largest sample and whether all are whole numbers from 0.
@@ -94,6 +123,15 @@ func colours(im *Image) *image.RGBA {
 	c := image.NewRGBA(image.Rect(0, 0, nx, ny))
 	for i := range nx * ny {
 		c.SetRGBA(i%nx, i/nx, color.RGBA{uint8(im.Data[i]), uint8(im.Data[i+nx*ny]), uint8(im.Data[i+2*nx*ny]), 255})
+	}
+	return c
+}
+
+func colours16(im *Image) image.Image {
+	nx, ny := im.Grid.Size[0], im.Grid.Size[1]
+	c := image.NewRGBA64(image.Rect(0, 0, nx, ny))
+	for i := range nx * ny {
+		c.SetRGBA64(i%nx, i/nx, color.RGBA64{uint16(im.Data[i]), uint16(im.Data[i+nx*ny]), uint16(im.Data[i+2*nx*ny]), 65535})
 	}
 	return c
 }

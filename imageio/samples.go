@@ -142,7 +142,9 @@ func (f *File) Raw() (*Samples, error) {
 	at := 0
 	visit := func(chunk []byte) { at += copy(s.Bytes[at:], chunk) }
 	if comps > 1 {
-		s.Shape = append(s.Shape, comps)
+		if f.Components > 1 {
+			s.Shape = append(s.Shape, f.Components)
+		}
 		plane := len(s.Bytes) / comps
 		visit = func(chunk []byte) {
 			for c := range comps {

@@ -120,7 +120,7 @@ func TestWriteRefuses(t *testing.T) {
 		}
 	}
 	im := imageio.New(imageio.Grid{Size: [3]int{2, 2, 2}, Affine: imageio.Identity()}, 1, imageio.Intensity)
-	for _, name := range []string{"a.nrrd", "a", "a.png", "a.gz"} {
+	for _, name := range []string{"a.xyz", "a", "a.png", "a.gz"} {
 		if err := imageio.Write(filepath.Join(dir, name), im); !errors.Is(err, imageio.ErrUnsupported) {
 			t.Errorf("%s: got %v", name, err)
 		}

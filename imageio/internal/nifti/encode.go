@@ -137,6 +137,8 @@ func code(t volume.Type) int {
 		return 16
 	case volume.Uint16:
 		return 512
+	case volume.RGB24:
+		return 128
 	}
 	return 0
 }

@@ -300,6 +300,9 @@ func arrange(h *volume.Header, axes []axis, spatial []int) {
 	}
 	if first > 0 {
 		h.Comps = comps
+		if axes[0].kind == "list" || axes[0].kind == "time" {
+			h.Frames, h.Step = axes[0].size, axes[0].step()
+		}
 	}
 	for _, at := range spatial {
 		h.Shape = append(h.Shape, axes[at].size)

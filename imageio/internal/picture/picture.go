@@ -164,3 +164,20 @@ func without(pix []byte, stride int, r image.Rectangle, comps, size int) []byte 
 	}
 	return out
 }
+
+// Text returns the text of a PNG's second chunk, if it is one of that keyword.
+func Text(r io.Reader, keyword string) string {
+	var head [41]byte // signature, IHDR, length and kind of the next chunk
+	if _, err := io.ReadFull(r, head[:]); err != nil || string(head[37:]) != "tEXt" || be32(head[33:]) > 1<<12 {
+		return ""
+	}
+	text := make([]byte, be32(head[33:]))
+	if _, err := io.ReadFull(r, text); err != nil {
+		return ""
+	}
+	value, _ := bytes.CutPrefix(text, append([]byte(keyword), 0))
+	if len(value) == len(text) {
+		return ""
+	}
+	return string(value)
+}

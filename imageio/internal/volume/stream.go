@@ -160,3 +160,8 @@ func IsDamage(err error) bool {
 func NewCompressor(w io.Writer, level int) (io.WriteCloser, error) {
 	return gzip.NewWriterLevel(w, level)
 }
+
+// NewZlib is NewCompressor for the format that MetaImage uses.
+func NewZlib(w io.Writer, level int) (io.WriteCloser, error) {
+	return zlib.NewWriterLevel(w, level)
+}

@@ -9,6 +9,8 @@ type Header struct {
 	Format        string        // "nifti1", "nifti2", "mgh"
 	Type          Type          // of one stored sample
 	Comps         int           // samples of Type that a voxel has, fastest in the file and no axis of Shape; 0: as the type says
+	Frames        int           // of Comps, the fastest ones are so many points in time; 0: none are
+	Step          float64       // distance of the frames
 	Source        Source        // where the samples are; nil: from Offset of the header's file or, of a pair, the other one
 	Big           bool          // big endian
 	Shape         []int         // as the file has it, all positive
