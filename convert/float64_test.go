@@ -24,3 +24,9 @@ func Numbers(t *onnx.Tensor) ([]float64, error) {
 	}
 	return out, nil
 }
+
+// Training makes a Runner compute in training form, without random numbers.
+func Training(r *Runner) *Runner {
+	r.mode.Training = true
+	return r
+}
