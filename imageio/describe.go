@@ -2,23 +2,24 @@ package imageio
 
 // Description is what `nitrain info` tells about an image file; it never holds what JSON cannot.
 type Description struct {
-	Format       string        `json:"format"`
-	Affine       [4][4]float64 `json:"affine"`  // to RAS+ mm
-	AxisCodes    string        `json:"axcodes"` // "" where the file has no geometry
-	Shape        []int         `json:"shape"`
-	Components   int           `json:"components,omitempty"` // samples of a voxel that are stored together, where more than one
-	Zooms        []float64     `json:"zooms"`
-	Stored       string        `json:"stored"` // numpy's spelling of the type in the file
-	AffineSource string        `json:"affine_source"`
-	Slope        float64       `json:"slope"`
-	Inter        float64       `json:"inter"`
-	SformCode    int           `json:"sform_code,omitempty"`
-	QformCode    int           `json:"qform_code,omitempty"`
-	Syntax       string        `json:"transfer_syntax,omitempty"` // of DICOM
-	Photometric  string        `json:"photometric,omitempty"`
-	Warnings     []string      `json:"warnings"`
-	Raw          *Stats        `json:"raw,omitempty"`    // of the samples as stored
-	Scaled       *Stats        `json:"scaled,omitempty"` // after slope and intercept
+	Format       string            `json:"format"`
+	Affine       [4][4]float64     `json:"affine"`  // to RAS+ mm
+	AxisCodes    string            `json:"axcodes"` // "" where the file has no geometry
+	Shape        []int             `json:"shape"`
+	Components   int               `json:"components,omitempty"` // samples of a voxel that are stored together, where more than one
+	Zooms        []float64         `json:"zooms"`
+	Stored       string            `json:"stored"` // numpy's spelling of the type in the file
+	AffineSource string            `json:"affine_source"`
+	Slope        float64           `json:"slope"`
+	Inter        float64           `json:"inter"`
+	SformCode    int               `json:"sform_code,omitempty"`
+	QformCode    int               `json:"qform_code,omitempty"`
+	Syntax       string            `json:"transfer_syntax,omitempty"` // of DICOM
+	Photometric  string            `json:"photometric,omitempty"`
+	Tags         map[string]string `json:"tags,omitempty"` // of patient and study; only where a caller put them there
+	Warnings     []string          `json:"warnings"`
+	Raw          *Stats            `json:"raw,omitempty"`    // of the samples as stored
+	Scaled       *Stats            `json:"scaled,omitempty"` // after slope and intercept
 }
 
 // Describe reads an image file's header and, if voxels, its samples for their figures.

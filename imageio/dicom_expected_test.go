@@ -52,6 +52,9 @@ func TestDICOMExpected(t *testing.T) {
 	}
 	for _, r := range records {
 		t.Run(r.File, func(t *testing.T) {
+			if tags, err := imageio.Tags(filepath.Join(dir, r.File)); r.PatientName != "" && (err != nil || tags["PatientName"] != r.PatientName) {
+				t.Errorf("want patient %q, got %q, %v", r.PatientName, tags["PatientName"], err)
+			}
 			d, err := imageio.Describe(filepath.Join(dir, r.File), true)
 			if filepath.Base(r.File) == "JPEG2000-embedded-sequence-delimiter.dcm" {
 				if err == nil { // its size was overwritten; gdcm gave uninitialised memory
@@ -131,5 +134,21 @@ func TestDICOMSeries(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDICOMGap wants the gaps named, and an even volume on request.
+func TestDICOMGap(t *testing.T) {
+	path := filepath.Join(shared.Dir(t, "imaging"), "dicom", "series_ct_gap")
+	_, err := imageio.Read(path)
+	if !errors.Is(err, imageio.ErrGeometry) || !strings.Contains(err.Error(), "slices missing behind p =") {
+		t.Errorf("want ErrGeometry with the gap, got %v", err)
+	}
+	im, err := imageio.Options{Rectify: true}.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := im.Grid.Spacing(); math.Abs(s[2]-1.25) > 0.02 {
+		t.Errorf("want slices every 1.25 mm, got %v", s)
 	}
 }

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,25 +19,28 @@ import (
 )
 
 func (a *app) info() *cobra.Command {
-	var voxels bool
+	var voxels, tags bool
 	cmd := &cobra.Command{
 		Use:   "info PATH",
 		Short: "Say what a file is: an image, a model, a run folder or a list of cases",
 		Long: `For an image: format, geometry, sample type and what had to be mended while reading; --voxels adds statistics and
-hashes of the samples. For a model: inputs, outputs, task, heads, parameters by module, Spec and exporter quirks.
+hashes of the samples. A folder of DICOM files is one image, or a list of the volumes in it; name one of them
+FOLDER#2. What DICOM files say about the patient is printed with --tags only. For a model: inputs, outputs, task, heads, parameters by module, Spec and exporter quirks.
 
 ` + exitHelp,
 		Example: `  nitrain info scan.nii.gz --voxels --json
+  nitrain info ct/ --tags
   nitrain info model.onnx`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runInfo(cmd.Context(), args[0], voxels) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runInfo(cmd.Context(), args[0], voxels, tags) },
 	}
 	cmd.Flags().BoolVar(&voxels, "voxels", false, "for an image: statistics and hashes of the samples")
+	cmd.Flags().BoolVar(&tags, "tags", false, "for DICOM: what the file says about patient, study and series")
 	return cmd
 }
 
-func (a *app) infoImage(ctx context.Context, path string, voxels bool) error {
-	d, err := interruptible(ctx, func() (*imageio.Description, error) { return imageio.Describe(path, voxels) })
+func (a *app) infoImage(ctx context.Context, path string, voxels, tags bool) error {
+	d, err := interruptible(ctx, func() (*imageio.Description, error) { return describe(path, voxels, tags) })
 	if err != nil {
 		return err
 	}
@@ -49,8 +55,43 @@ func (a *app) infoImage(ctx context.Context, path string, voxels bool) error {
 		}
 		printStats(w, "raw", d.Raw)
 		printStats(w, "scaled", d.Scaled)
+		for _, name := range slices.Sorted(maps.Keys(d.Tags)) {
+			fmt.Fprintf(w, "%-24s  %s\n", name, d.Tags[name])
+		}
 		for _, warning := range d.Warnings {
 			fmt.Fprintf(w, "warning   %s\n", warning)
+		}
+	})
+}
+
+// describe describes an image, with the patient's tags where they are asked for: these are there even where a
+// DICOM file holds no pixels.
+func describe(path string, voxels, tags bool) (*imageio.Description, error) {
+	d, err := imageio.Describe(path, voxels)
+	if !tags {
+		return d, err
+	}
+	if err != nil {
+		d = &imageio.Description{Format: "dicom", Warnings: []string{err.Error()}}
+	}
+	if d.Format != "dicom" {
+		return d, nil
+	}
+	var tagErr error
+	if d.Tags, tagErr = imageio.Tags(path); tagErr != nil {
+		return nil, errors.Join(err, tagErr)
+	}
+	return d, nil
+}
+
+// infoSeries lists the volumes of a DICOM folder that holds several.
+func (a *app) infoSeries(series []imageio.SeriesInfo) error {
+	return a.result(map[string]any{"format": "dicom", "series": series}, func(w io.Writer) {
+		for _, s := range series {
+			fmt.Fprintf(w, "%s  %s, %d files\n", s.Path, s.Title, s.Files)
+			if s.Problem != "" {
+				fmt.Fprintf(w, "          no volume: %s\n", s.Problem)
+			}
 		}
 	})
 }
@@ -79,14 +120,24 @@ func orNone(s string) string {
 
 // runInfo tells what path is by looking at it: a folder with a run.json is a run, a file that reads as ONNX
 // is a model, a table is a list of cases, and everything else should be an image.
-func (a *app) runInfo(ctx context.Context, path string, voxels bool) error {
+func (a *app) runInfo(ctx context.Context, path string, voxels, tags bool) error {
 	stat, err := os.Stat(path)
 	if err != nil {
+		if strings.Contains(filepath.Base(path), "#") { // a volume of a DICOM folder
+			return a.infoImage(ctx, path, voxels, tags)
+		}
 		return badDataError{err}
 	}
 	if stat.IsDir() {
 		if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
 			return a.infoRun(path)
+		}
+		series, err := imageio.Series(path)
+		switch {
+		case err == nil && len(series) > 1:
+			return a.infoSeries(series)
+		case err == nil || !errors.Is(err, imageio.ErrNotThisFormat):
+			return a.infoImage(ctx, path, voxels, tags)
 		}
 		return a.infoData(path)
 	}
@@ -96,7 +147,7 @@ func (a *app) runInfo(ctx context.Context, path string, voxels bool) error {
 	case ".csv", ".tsv", ".json":
 		return a.infoData(path)
 	default:
-		return a.infoImage(ctx, path, voxels)
+		return a.infoImage(ctx, path, voxels, tags)
 	}
 }
 

@@ -45,7 +45,7 @@ func (a *app) predict() *cobra.Command {
 		Use:   "predict MODEL SCAN... -o OUT",
 		Short: "Run a model on scans; the result lies on each scan's own grid",
 		Long: `Prepares each scan as the model's Spec says, runs the model in onnxruntime, and writes the result on the scan's own
-grid. SCAN is a file or a folder of scans; the channels of one scan are given as one argument with commas between the
+grid. SCAN is a file, a folder of scans or a DICOM series; the channels of one scan are given as one argument with commas between the
 files. OUT is a file for one scan, a folder for several. One bad scan does not stop the others.
 
 ` + exitHelp,
@@ -58,7 +58,7 @@ files. OUT is a file for one scan, a folder for several. One bad scan does not s
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.out, "output", "o", "", "`FILE` for one scan, folder for several (NIfTI)")
+	flags.StringVarP(&f.out, "output", "o", "", "`FILE` for one scan, folder for several (NIfTI; .dcm writes a DICOM segmentation for a DICOM scan)")
 	flags.StringVar(&f.grid, "grid", "scan", "scan: the scan's own grid; model: the grid that the model saw")
 	flags.StringVar(&f.spec, "spec", "", "`FILE` with a Spec to follow instead of the model's own")
 	flags.BoolVar(&f.probabilities, "probabilities", false, "also write the probabilities of every class (OUT_probabilities.nii.gz)")
@@ -141,7 +141,7 @@ func placed(f predictFlags, scans [][]string, many bool) error {
 		return err
 	}
 	if !many {
-		if err := errors.Join(outputs(f.out, f.volumes), named(f.out, ".nii", ".nii.gz", ".png")); err != nil {
+		if err := errors.Join(outputs(f.out, f.volumes), named(f.out, imageEndings()...)); err != nil {
 			return err
 		}
 	} else if stem(f.out) != f.out {
@@ -213,7 +213,7 @@ func listScans(args []string) (scans [][]string, many bool, err error) {
 	many = len(args) > 1
 	for _, arg := range args {
 		info, err := os.Stat(arg)
-		if err == nil && info.IsDir() {
+		if err == nil && info.IsDir() && !imageio.IsDICOM(arg) {
 			many = true
 			found, err := imagesIn(arg)
 			if err != nil {
@@ -236,12 +236,13 @@ func imagesIn(dir string) ([]string, error) {
 	}
 	var files []string
 	for _, e := range entries {
-		if !e.IsDir() && stem(e.Name()) != e.Name() {
-			files = append(files, filepath.Join(dir, e.Name()))
+		path := filepath.Join(dir, e.Name())
+		if !e.IsDir() && stem(e.Name()) != e.Name() || e.IsDir() && imageio.IsDICOM(path) {
+			files = append(files, path)
 		}
 	}
 	if len(files) == 0 {
-		return nil, badDataError{fmt.Errorf("%s: no image files (.nii, .nii.gz, .mgz, .mgh, .hdr) in this folder", dir)}
+		return nil, badDataError{fmt.Errorf("%s: no image files (.nii, .nii.gz, .mgz, .mgh, .hdr) and no DICOM series in this folder", dir)}
 	}
 	slices.Sort(files)
 	return files, nil
@@ -249,7 +250,7 @@ func imagesIn(dir string) ([]string, error) {
 
 // stem removes the endings of image files; another name stays as it is.
 func stem(name string) string {
-	for _, end := range []string{".nii.gz", ".nii", ".mgz", ".mgh", ".hdr"} {
+	for _, end := range []string{".nii.gz", ".nii", ".mgz", ".mgh", ".hdr", ".dcm"} {
 		if cut, ok := strings.CutSuffix(name, end); ok {
 			return cut
 		}
@@ -283,14 +284,14 @@ func (a *app) predictOne(ctx context.Context, p *predict.Predictor, f predictFla
 		}
 	}
 	if got.Labels != nil {
-		if err := imageio.Write(out, got.Labels); err != nil {
+		if err := writeImage(out, got.Labels, scan[0], segments(p.Spec().Labels)); err != nil {
 			return result, err
 		}
 		result.Output, result.Volumes = out, got.Volumes()
 	}
 	if got.Probabilities != nil && out != "" {
-		name := stem(out) + "_probabilities.nii.gz"
-		if err := imageio.Write(name, got.Probabilities); err != nil {
+		name := stem(out) + "_probabilities" + ending(out)
+		if err := writeImage(name, got.Probabilities, scan[0], classes(p.Spec(), got.Probabilities.Channels)); err != nil {
 			return result, err
 		}
 		result.Probabilities = name

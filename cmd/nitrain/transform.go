@@ -39,7 +39,7 @@ apply, orient, spacing, resize, like. A label map (--label) is resampled by near
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runTransform(cmd.Context(), args[0], f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.out, "output", "o", "", "`FILE` to write (NIfTI, PNG for 2-D)")
+	flags.StringVarP(&f.out, "output", "o", "", "`FILE` to write (NIfTI, PNG for 2-D; with --label .dcm, a DICOM segmentation)")
 	flags.StringVar(&f.steps, "steps", "", "`FILE.json` with a list of steps")
 	flags.StringVar(&f.orient, "orient", "", "turn to axis codes such as RAS")
 	flags.StringVar(&f.spacing, "spacing", "", "resample to voxels of `X,Y,Z` mm")
@@ -82,7 +82,7 @@ func (a *app) runTransform(ctx context.Context, scan string, f transformFlags) e
 	if err != nil {
 		return err
 	}
-	if err := imageio.Write(f.out, got); err != nil {
+	if err := writeImage(f.out, got, scan, nil); err != nil {
 		return err
 	}
 	summary := map[string]any{"output": f.out, "size": got.Grid.Size, "spacing": got.Grid.Spacing(), "axcodes": got.Grid.AxisCodes(), "channels": got.Channels}
@@ -94,7 +94,7 @@ func (a *app) runTransform(ctx context.Context, scan string, f transformFlags) e
 }
 
 // imageEndings are the names of the image files that commands write.
-func imageEndings() []string { return []string{".nii", ".nii.gz", ".png"} }
+func imageEndings() []string { return []string{".nii", ".nii.gz", ".png", ".dcm"} }
 
 // moved returns the step of --apply: the grid moves, nothing is interpolated.
 func (f transformFlags) moved() (transform.Pipeline, error) {

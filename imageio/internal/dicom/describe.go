@@ -127,3 +127,12 @@ func (v *Volume) Lookup() (func(int) float64, error) {
 
 // Syntax returns the UID of the transfer syntax of the first file.
 func (v *Volume) Syntax() string { return v.Planes[0].File.syntax.uid }
+
+// Files returns how many files the volume was made of.
+func (v *Volume) Files() int {
+	seen := map[*File]bool{}
+	for _, p := range v.Planes {
+		seen[p.File] = true
+	}
+	return len(seen)
+}

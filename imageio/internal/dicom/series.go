@@ -28,6 +28,7 @@ type Volume struct {
 	Warnings     []string
 	Mosaic       Mosaic
 	Segmented    bool
+	repeats      bool // places hold different numbers of images
 }
 
 // Folder lists the volumes that a folder's files make.
@@ -164,7 +165,7 @@ func groups(planes []Plane) [][]Plane {
 // stacks makes volumes of planes of one kind. Where places repeat unevenly, each acquisition is a volume.
 func stacks(path string, planes []Plane) []*Volume {
 	whole := stack(path, planes)
-	if whole.Problem == nil {
+	if !whole.repeats {
 		return []*Volume{whole}
 	}
 	byAcquisition := map[float64][]Plane{}

@@ -60,7 +60,7 @@ func (v *Volume) arrange(path string, planes []Plane) {
 	for _, r := range places {
 		if len(r) != times {
 			v.Planes, v.Slices = flatten(places), len(planes)
-			v.Problem = uneven(path, places)
+			v.Problem, v.repeats = uneven(path, places), true
 			v.affine(planes[0], [3]float64{})
 			return
 		}
