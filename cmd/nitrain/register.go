@@ -51,7 +51,7 @@ the scan, labels too, the same way; with --inverse and --onto SCAN it brings the
 	flags.StringVar(&f.mask, "mask", "", "compare only where this image, in the template's space, is not zero")
 	flags.StringVar(&f.interpolation, "interpolation", "linear", "of the written scan: linear, cubic or nearest")
 	flags.Float64Var(&f.finest, "finest", 0, "voxel size in `MM` of the last level (0: the coarser image's, at least 1)")
-	flags.IntVar(&f.samples, "samples", 0, "points that are compared (0: 60000)")
+	flags.IntVar(&f.samples, "samples", 0, "points that are compared (0: 120000)")
 	return cmd
 }
 

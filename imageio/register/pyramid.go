@@ -58,9 +58,13 @@ func (p *pyramid) at(mm float64) *imageio.Image {
 	return im
 }
 
-// smooth returns a level blurred by a Gaussian of half its voxel size, the border continued.
+// smooth returns a level blurred by a Gaussian of 0.7 of its voxels, the border continued; the image's own level
+// stays as it is.
 func (p *pyramid) smooth(mm float64) (*imageio.Image, error) {
 	im := p.at(mm)
+	if im.Grid.Size == p.im.Grid.Size {
+		return im, nil
+	}
 	const tail = 4
 	return transform.Pipeline{
 		transform.Pad{Size: [3]int{im.Grid.Size[0] + 2*tail, im.Grid.Size[1] + 2*tail, im.Grid.Size[2] + 2*tail}, Mode: transform.PadEdge},

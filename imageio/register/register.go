@@ -34,7 +34,7 @@ type Options struct {
 	FixedMask *imageio.Image
 	// Finest is the voxel size in mm of the last level; 0 is the coarser image's own, at least 1 mm.
 	Finest float64
-	// Samples is how many points are compared at the finer levels; 0 is 60000.
+	// Samples is how many points are compared at the finer levels; 0 is 120000.
 	Samples int
 	// Seed draws the points.
 	Seed uint64
@@ -100,7 +100,7 @@ func newSearch(ctx context.Context, fixed, moving *imageio.Image, o Options) (*s
 		s.o.Kind = Full
 	}
 	if s.o.Samples == 0 {
-		s.o.Samples = 60000
+		s.o.Samples = 120000
 	}
 	var err error
 	if s.fixed, err = newPyramid(fixed); err != nil {
