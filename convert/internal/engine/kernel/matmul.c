@@ -9,6 +9,7 @@
 #include "team.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 enum {
 	DEEP = 192,   // products of a sum at a time: a tile's vectors stay in the nearest cache
@@ -79,29 +80,33 @@ static void lay_out(layout *l, const nitrain_matmul *m, int threads) {
 }
 
 // pack_rows packs rows of a: [rows/ROWS][deep][ROWS].
-static void pack_rows(float *to, const float *a, int64_t row, int64_t step, int64_t rows, int64_t deep) {
-	for (int64_t r = 0; r < rows; r += ROWS) {
+static void pack_rows(const nitrain_loops *l, float *to, const float *a, int64_t row, int64_t step, int64_t rows, int64_t deep) {
+	for (int64_t r = 0; r < rows; r += ROWS, to += deep * ROWS) {
 		const int64_t n = nitrain_min(ROWS, rows - r);
 		const float *from = a + r * row;
-		if (n == ROWS) {
-			for (int64_t k = 0; k < deep; k++, to += ROWS)
-				for (int i = 0; i < ROWS; i++) to[i] = from[i * row + k * step];
+		if (n < ROWS) memset(to, 0, (size_t)(deep * ROWS) * sizeof(float));
+		if (step == 1) {
+			l->transpose(to, ROWS, from, row, n, deep);
 			continue;
 		}
-		for (int64_t k = 0; k < deep; k++, to += ROWS)
-			for (int i = 0; i < ROWS; i++) to[i] = i < n ? from[i * row + k * step] : 0;
+		for (int64_t k = 0; k < deep; k++)
+			for (int64_t i = 0; i < n; i++) to[k * ROWS + i] = from[i * row + k * step];
 	}
 }
 
 // pack_columns packs columns of b: [columns/width][deep][width].
 static void pack_columns(const nitrain_loops *l, float *to, const float *b, int64_t step, int64_t column, int64_t columns, int64_t deep, int64_t width) {
-	for (int64_t c = 0; c < columns; c += width) {
+	for (int64_t c = 0; c < columns; c += width, to += deep * width) {
 		const int64_t n = nitrain_min(width, columns - c);
-		for (int64_t k = 0; k < deep; k++, to += width) {
-			const float *from = b + c * column + k * step;
-			if (column == 1) l->copy(to, from, n);
-			else for (int64_t i = 0; i < n; i++) to[i] = from[i * column];
-			for (int64_t i = n; i < width; i++) to[i] = 0;
+		const float *from = b + c * column;
+		if (n < width) memset(to, 0, (size_t)(deep * width) * sizeof(float));
+		if (step == 1 && column != 1) {
+			l->transpose(to, width, from, column, n, deep);
+			continue;
+		}
+		for (int64_t k = 0; k < deep; k++) {
+			if (column == 1) l->copy(to + k * width, from + k * step, n);
+			else for (int64_t i = 0; i < n; i++) to[k * width + i] = from[i * column + k * step];
 		}
 	}
 }
@@ -141,7 +146,7 @@ static void block(const layout *l, const float *a, const float *b, float *c, flo
 	float *pa = scratch, *pb = pa + l->deep * l->tall, *tile = pb + l->deep * l->wide;
 	int32_t *off = (int32_t *)(tile + ROWS * 3 * l->l->lanes);
 	const int64_t width = 3 * l->l->lanes;
-	pack_rows(pa, a, m->a[1], m->a[2], rows, deep);
+	pack_rows(l->l, pa, a, m->a[1], m->a[2], rows, deep);
 	const int64_t whole = l->direct ? columns / width * width : 0;
 	if (whole) {
 		for (int64_t k = 0; k < deep; k++) off[k] = (int32_t)(k * m->b[1]);

@@ -21,6 +21,8 @@ typedef struct {
 	void (*copy)(float *to, const float *from, int64_t n);
 	// zero writes n zeros, and up to 15 more behind them.
 	void (*zero)(float *to, int64_t n);
+	// transpose sets to[c*wide + r] to from[r*pitch + c].
+	void (*transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns);
 } nitrain_loops;
 
 // nitrain_choose returns the widest loops that the processor runs.

@@ -146,10 +146,34 @@ TARGET static void NAME(copy)(float *to, const float *from, int64_t n) {
 	for (; t < n; t++) to[t] = from[t];
 }
 
+TARGET static void NAME(transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns) {
+	typedef int32_t order __attribute__((vector_size(16)));
+	int64_t r = 0;
+	for (; r + 4 <= rows; r += 4) {
+		const float *f = from + r * pitch;
+		int64_t c = 0;
+		for (; c + 4 <= columns; c += 4) {
+			const NAME(quad) a = *(const NAME(quad) *)(f + c), b = *(const NAME(quad) *)(f + pitch + c);
+			const NAME(quad) d = *(const NAME(quad) *)(f + 2 * pitch + c), e = *(const NAME(quad) *)(f + 3 * pitch + c);
+			const NAME(quad) ab = __builtin_shuffle(a, b, (order){0, 4, 1, 5}), ba = __builtin_shuffle(a, b, (order){2, 6, 3, 7});
+			const NAME(quad) de = __builtin_shuffle(d, e, (order){0, 4, 1, 5}), ed = __builtin_shuffle(d, e, (order){2, 6, 3, 7});
+			float *t = to + c * wide + r;
+			*(NAME(quad) *)t = __builtin_shuffle(ab, de, (order){0, 1, 4, 5});
+			*(NAME(quad) *)(t + wide) = __builtin_shuffle(ab, de, (order){2, 3, 6, 7});
+			*(NAME(quad) *)(t + 2 * wide) = __builtin_shuffle(ba, ed, (order){0, 1, 4, 5});
+			*(NAME(quad) *)(t + 3 * wide) = __builtin_shuffle(ba, ed, (order){2, 3, 6, 7});
+		}
+		for (; c < columns; c++)
+			for (int i = 0; i < 4; i++) to[c * wide + r + i] = f[i * pitch + c];
+	}
+	for (; r < rows; r++)
+		for (int64_t c = 0; c < columns; c++) to[c * wide + r] = from[r * pitch + c];
+}
+
 TARGET static void NAME(zero)(float *to, int64_t n) {
 	for (int64_t t = 0; t < n; t += LANES) *(VEC *)(to + t) = (VEC){0};
 }
 
-static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero)};
+static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose)};
 
 #undef VEC
