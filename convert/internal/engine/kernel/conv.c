@@ -55,30 +55,65 @@ static int64_t across(const plan *p, const item *t, const lattice *x) {
 	return nitrain_max(0, nitrain_min(p->block[COLUMNS], x->count - t->from[2]));
 }
 
+// tiles multiplies the vectors that lie at t->at with the kernel of a class.
+static void tiles(const job *j, const item *t, const float *w, int64_t apart, int64_t depth, int64_t vectors, float *buffer, int add) {
+	const plan *p = j->p;
+	for (int64_t v = 0; v < vectors; v += VECTORS) {
+		const float *at[VECTORS];
+		const int n = (int)nitrain_min(VECTORS, vectors - v);
+		for (int i = 0; i < n; i++) at[i] = t->region + t->at[v + i];
+		for (int64_t r = 0; r < t->rows; r += ROWS)
+			p->l->tile((int)nitrain_min(ROWS, t->rows - r), n, depth, w + r * apart, t->offsets, at, buffer + r * t->wide + v * p->l->lanes, t->wide, add);
+	}
+}
+
+// set_pieces cuts n positions from the first-th on, of lines of count positions that begin at t->at, into pieces.
+static int set_pieces(const plan *p, const item *t, int64_t first, int64_t n, int64_t count, piece *to) {
+	const int64_t most = nitrain_max(p->l->lanes, 8);
+	int pieces = 0;
+	for (int64_t done = 0, step; done < n; done += step) {
+		const int64_t line = (first + done) / count, x = (first + done) % count;
+		step = nitrain_min(nitrain_min(count - x, n - done), most);
+		to[pieces++] = (piece){(int32_t)done, (int32_t)(t->at[line] + x)};
+	}
+	return pieces;
+}
+
+// panels is tiles for lines of count positions that begin at t->at: vectors of positions are gathered first.
+static void panels(const job *j, const item *t, const float *w, int64_t apart, int64_t depth, int64_t positions, int64_t count, float *buffer, int add) {
+	const plan *p = j->p;
+	const int64_t lanes = p->l->lanes, width = 3 * lanes;
+	int32_t *off = (int32_t *)t->panel;
+	float *panel = t->panel + nitrain_up(depth, 16);
+	for (int64_t k = 0; k < depth; k++) off[k] = (int32_t)(k * width);
+	const float *const at[VECTORS] = {panel, panel + lanes, panel + 2 * lanes};
+	// Two pairs of vectors rather than three and one.
+	for (int64_t done = 0, n; done < positions; done += n) {
+		const int64_t left = (positions - done + lanes - 1) / lanes, vectors = left == 4 ? 2 : nitrain_min(left, 3);
+		n = nitrain_min(vectors * lanes, positions - done);
+		piece pieces[3 * 16];
+		const int many = set_pieces(p, t, done, n, count, pieces);
+		p->l->gather(panel, width, t->region, t->offsets, depth, pieces, many, (int)nitrain_min(count, nitrain_max(lanes, 8)));
+		for (int64_t r = 0; r < t->rows; r += ROWS)
+			p->l->tile((int)nitrain_min(ROWS, t->rows - r), (int)vectors, depth, w + r * apart, off, at, buffer + r * t->wide + done, t->wide, add);
+	}
+}
+
 // multiply adds the products of some channels to the buffer.
 static void multiply(const job *j, const item *t, int64_t channel, int64_t channels) {
 	const plan *p = j->p;
 	float *buffer = t->buffer;
 	for (int64_t k = 0; k < p->classes[2]; k++) {
-		lattice axes[3] = {t->axes[0], t->axes[1], nitrain_lattice(p, 2, k)};
-		const lattice *x = &axes[2];
-		const int64_t count = across(p, t, x);
-		if (!count) continue;
-		const int64_t taps = axes[0].taps * axes[1].taps * x->taps;
-		if (!taps) continue;
+		const lattice axes[3] = {t->axes[0], t->axes[1], nitrain_lattice(p, 2, k)}, *x = &axes[2];
+		const int64_t count = across(p, t, x), taps = axes[0].taps * axes[1].taps * x->taps;
+		if (!count || !taps) continue;
 		const int64_t shift = p->c.pass ? x->base + t->from[2] - t->low : 0;
-		const int64_t vectors = nitrain_vectors(p, t, shift, count);
+		const int64_t vectors = nitrain_vectors(p, t, shift, count, p->packed ? count : p->l->lanes);
 		nitrain_offsets(p, t, x, channels);
-		const float *w = j->packed + nitrain_kernel(p, t->group, axes);
-		for (int64_t v = 0; v < vectors; v += VECTORS) {
-			const float *at[VECTORS];
-			const int n = (int)nitrain_min(VECTORS, vectors - v);
-			for (int i = 0; i < n; i++) at[i] = t->region + t->at[v + i];
-			for (int64_t r = 0; r < t->rows; r += ROWS)
-				p->l->tile((int)nitrain_min(ROWS, t->rows - r), n, channels * taps, w + ((t->row + r) * p->depth + channel * ROWS) * taps,
-					t->offsets, at, buffer + r * t->wide + v * p->l->lanes, t->wide, channel > 0);
-		}
-		buffer += vectors * p->l->lanes;
+		const float *w = j->packed + nitrain_kernel(p, t->group, axes) + (t->row * p->depth + channel * ROWS) * taps;
+		if (p->packed) panels(j, t, w, p->depth * taps, channels * taps, vectors * count, count, buffer, channel > 0);
+		else tiles(j, t, w, p->depth * taps, channels * taps, vectors, buffer, channel > 0);
+		buffer += p->packed ? nitrain_up(vectors * count, p->l->lanes) : vectors * p->l->lanes;
 	}
 }
 
@@ -106,7 +141,7 @@ static void write(const job *j, const item *t) {
 	const int64_t plane = p->made[1] * p->made[2];
 	for (int64_t k = 0; k < p->classes[2]; k++) {
 		const lattice x = nitrain_lattice(p, 2, k);
-		const int64_t count = across(p, t, &x), wide = nitrain_up(count, p->l->lanes);
+		const int64_t count = across(p, t, &x), wide = p->packed ? count : nitrain_up(count, p->l->lanes);
 		if (!count) continue;
 		const int none = t->axes[0].taps * t->axes[1].taps * x.taps == 0;
 		for (int64_t r = 0; r < t->rows; r++) {
@@ -120,7 +155,7 @@ static void write(const job *j, const item *t) {
 						write_line(j, to + x.first + x.apart * t->from[2], x.apart, none ? NULL : from, count, bias);
 					}
 		}
-		if (!none) buffer += t->images * t->count[0] * t->count[1] * wide;
+		if (!none) buffer += nitrain_up(t->images * t->count[0] * t->count[1] * wide, p->l->lanes);
 	}
 }
 
@@ -130,6 +165,7 @@ static void work(void *arg, size_t slot) {
 	float *scratch = j->scratch + (int64_t)slot * p->slot;
 	item t = {.region = scratch, .buffer = scratch + p->region, .offsets = (int32_t *)(scratch + p->region + p->buffer)};
 	t.at = (int64_t *)(scratch + p->region + p->buffer + p->offsets);
+	t.panel = scratch + p->slot - p->panel;
 	t.wide = p->vectors * p->l->lanes;
 	for (;;) {
 		const int64_t number = atomic_fetch_add(&j->next, 1);

@@ -7,6 +7,8 @@
 
 #include "conv_plan.h"
 
+#include <string.h>
+
 static int64_t gcd(int64_t a, int64_t b) {
 	while (b) {
 		const int64_t r = a % b;
@@ -68,11 +70,13 @@ int64_t nitrain_kernel(const plan *p, int64_t group, const lattice axes[3]) {
 }
 
 enum {
-	DEPTH = 640,          // products of a sum that are added up in registers
-	REGION = 96 << 10,    // floats of input that an item may hold
-	BUFFER = 64 << 10,    // floats of output
-	MOST = 512,           // vectors of an item
-	ITEMS = 6,            // for each thread, at least, where there is enough
+	DEPTH = 640,       // products of a sum that are added up in registers
+	PANEL = 256,       // the same where positions are gathered: a panel stays in the nearest cache
+	REGION = 96 << 10, // floats of input that an item may hold
+	BUFFER = 64 << 10, // floats of output
+	MOST = 512,        // vectors of an item
+	SHARE = 256,       // rows of an item
+	ITEMS = 3,         // for each thread, at least, where there is enough
 };
 
 int64_t nitrain_span(const plan *p, int64_t n, int64_t *low) {
@@ -119,24 +123,58 @@ static int64_t items(const plan *p, const int64_t block[4]) {
 	return n;
 }
 
-// grow makes blocks larger, that along which least input is read twice, while they fit and leave enough items.
-static void grow(plan *p, int64_t enough) {
-	const int64_t most[4] = {1, p->widest[0], p->widest[1], p->widest[2]};
+// fits tells whether an item may be so large.
+static int fits(const plan *p, const int64_t b[4]) {
+	return p->channels * region(p, b) <= REGION && vectors(p, b) <= MOST && vectors(p, b) * p->l->lanes * p->share <= BUFFER;
+}
+
+// grow makes blocks larger while they fit, that along which least input is read twice.
+static void grow(plan *p, const int64_t most[4]) {
+	static const int order[] = {LINES, PLANES, IMAGES};
 	for (;;) {
-		int best = -1;
-		double least = 0;
-		for (int i = PLANES; i <= LINES; i++) {
-			int64_t b[4] = {p->block[0], p->block[1], p->block[2], p->block[3]};
-			if (b[i] == most[i]) continue;
-			b[i] = nitrain_min(2 * b[i], most[i]);
-			if (p->channels * region(p, b) > REGION || vectors(p, b) > MOST || items(p, b) < enough) continue;
-			if (vectors(p, b) * p->l->lanes * p->share > BUFFER) continue;
+		int64_t best[4], b[4];
+		double least = -1;
+		for (int i = 0; i < 3; i++) {
+			memcpy(b, p->block, sizeof b);
+			if (b[order[i]] == most[order[i]]) continue;
+			b[order[i]] = nitrain_min(2 * b[order[i]], most[order[i]]);
+			if (!fits(p, b)) continue;
 			const double cost = (double)region(p, b) / (double)vectors(p, b);
-			if (best < 0 || cost < least) best = i, least = cost;
+			if (least >= 0 && cost >= least) continue;
+			least = cost;
+			memcpy(best, b, sizeof b);
 		}
-		if (best < 0) return;
-		p->block[best] = nitrain_min(2 * p->block[best], most[best]);
+		if (least < 0) return;
+		memcpy(p->block, best, sizeof best);
 	}
+}
+
+// divide makes smaller items until there are enough, of positions first, of rows where positions are few.
+static void divide(plan *p, int64_t enough) {
+	const int64_t few = VECTORS * p->l->lanes;
+	while (items(p, p->block) < enough) {
+		int64_t *b = p->block;
+		const int i = b[IMAGES] > 1 ? IMAGES : b[PLANES] > b[LINES] ? PLANES : LINES;
+		if (b[i] > 1 && b[0] * b[1] * b[2] * b[3] >= 2 * few) {
+			b[i] = (b[i] + 1) / 2;
+		} else if (p->share > 2 * ROWS) {
+			p->share = nitrain_up(p->share / 2, ROWS);
+			p->shares = (p->rows + p->share - 1) / p->share;
+		} else if (b[i] > 1) {
+			b[i] = (b[i] + 1) / 2;
+		} else {
+			return;
+		}
+	}
+}
+
+// gathered tells whether gathering positions costs less than the vectors that lines do not fill. A tap of a vector of
+// positions takes half a cycle a row; a piece takes about one and a half to copy.
+static int gathered(const plan *p) {
+	const double count = (double)p->widest[2], lanes = p->l->lanes, rows = (double)nitrain_min(p->rows, SHARE);
+	const double full = (double)nitrain_up(p->widest[2], p->l->lanes) / count;
+	const double pieces = count < lanes ? lanes / count + 0.5 : full > 1 ? 2 : 1;
+	return rows / 2 + 1.5 * pieces + 1 < 0.97 * rows / 2 * full;
 }
 
 void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
@@ -153,23 +191,18 @@ void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
 		p->widest[i] = (p->made[i] + p->classes[i] - 1) / p->classes[i];
 	}
 	const int64_t taps = c->kernel[0] * c->kernel[1] * c->kernel[2];
-	int64_t times = (p->depth * taps + DEPTH - 1) / DEPTH;
-	times = nitrain_min(times, p->depth);
+	p->packed = gathered(p);
+	const int64_t deep = p->packed ? PANEL : DEPTH;
+	const int64_t times = nitrain_min((p->depth * taps + deep - 1) / deep, p->depth);
 	p->channels = (p->depth + times - 1) / times;
-	p->share = p->rows;
-	p->shares = 1;
-	const int64_t across = nitrain_min(p->widest[2], 512);
-	const int64_t block[4] = {1, 1, 1, across};
-	for (int i = 0; i < 4; i++) p->block[i] = block[i];
-	const int64_t enough = threads == 1 ? 1 : ITEMS * (int64_t)threads;
-	while ((items(p, p->block) < enough || vectors(p, p->block) * p->l->lanes * p->share > BUFFER) && p->share > 2 * ROWS) {
-		p->share = nitrain_up(p->share / 2, ROWS);
-		p->shares = (p->rows + p->share - 1) / p->share;
-	}
+	p->shares = (p->rows + SHARE - 1) / SHARE;
+	p->share = nitrain_up((p->rows + p->shares - 1) / p->shares, ROWS);
+	const int64_t block[4] = {1, 1, 1, nitrain_min(p->widest[2], 512)}, most[4] = {c->batch, p->widest[0], p->widest[1], p->widest[2]};
+	memcpy(p->block, block, sizeof block);
 	while (p->channels > 1 && p->channels * region(p, p->block) > REGION) p->channels = (p->channels + 1) / 2;
-	grow(p, enough);
+	grow(p, most);
+	if (threads > 1) divide(p, ITEMS * (int64_t)threads);
 	p->items = p->c.groups * p->shares;
-	const int64_t most[4] = {c->batch, p->widest[0], p->widest[1], p->widest[2]};
 	for (int i = 0; i < 4; i++) {
 		p->blocks[i] = (most[i] + p->block[i] - 1) / p->block[i];
 		p->items *= p->blocks[i] * (i == PLANES || i == LINES ? p->classes[i - 1] : 1);
@@ -179,5 +212,6 @@ void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
 	p->region = nitrain_up(p->channels * region(p, p->block) + 64, 16);
 	p->offsets = nitrain_up(p->channels * taps, 16);
 	p->buffer = nitrain_up(p->share, ROWS) * p->vectors * p->l->lanes;
-	p->slot = p->region + p->offsets + p->buffer + nitrain_up(2 * p->vectors, 16);
+	p->panel = p->packed ? nitrain_up(p->channels * taps * (3 * p->l->lanes + 1), 16) + 16 : 0;
+	p->slot = p->region + p->offsets + p->buffer + nitrain_up(2 * p->vectors, 16) + p->panel;
 }

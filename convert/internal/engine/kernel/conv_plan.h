@@ -33,9 +33,10 @@ typedef struct {
 	int64_t block[4], blocks[4];  // what an item has of a class, and how many there are
 	int64_t channels;             // summed at a time
 	int64_t share, shares;        // rows of an item, and how many there are
+	int packed;                   // lines are short: positions are gathered into panels, line after line
 	int64_t items;
 	int64_t weights;              // floats of the packed kernel
-	int64_t region, offsets, buffer, vectors, slot; // floats of a thread's scratch memory
+	int64_t region, offsets, buffer, panel, vectors, slot; // floats of a thread's scratch memory
 	int64_t slots;
 } plan;
 
@@ -64,7 +65,7 @@ typedef struct {
 	int64_t from[3], count[3]; // positions in the class
 	int64_t extent[3], low;   // of the region: planes, lines, inputs of a line; the first of a line
 	int64_t position;         // floats between taps' positions, per channel: images * extents
-	float *region, *buffer;
+	float *region, *buffer, *panel;
 	int32_t *offsets;
 	int64_t *at;
 	int64_t wide; // floats between rows of the buffer
@@ -79,8 +80,8 @@ void nitrain_region(const plan *p, const item *t, const float *x, int64_t channe
 // nitrain_offsets lists where channels and taps lie in the region, for class x along lines.
 void nitrain_offsets(const plan *p, const item *t, const lattice *x, int64_t channels);
 
-// nitrain_vectors lists where the vectors of count positions along lines lie in the region, and returns how many there are.
-int64_t nitrain_vectors(const plan *p, const item *t, int64_t shift, int64_t count);
+// nitrain_vectors lists where every so many of count positions along lines lie in the region, and returns how many there are.
+int64_t nitrain_vectors(const plan *p, const item *t, int64_t shift, int64_t count, int64_t every);
 
 // nitrain_direct computes p, with nitrain_direct_scratch floats of scratch memory.
 int64_t nitrain_direct_scratch(const plan *p);

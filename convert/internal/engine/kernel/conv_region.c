@@ -73,12 +73,12 @@ void nitrain_offsets(const plan *p, const item *t, const lattice *x, int64_t cha
 				}
 }
 
-int64_t nitrain_vectors(const plan *p, const item *t, int64_t shift, int64_t count) {
+int64_t nitrain_vectors(const plan *p, const item *t, int64_t shift, int64_t count, int64_t every) {
 	int64_t n = 0;
 	for (int64_t i = 0; i < t->images; i++)
 		for (int64_t z = 0; z < t->count[0]; z++)
 			for (int64_t y = 0; y < t->count[1]; y++)
-				for (int64_t x = 0; x < count; x += p->l->lanes)
+				for (int64_t x = 0; x < count; x += every)
 					t->at[n++] = ((i * t->extent[0] + z * t->axes[0].step) * t->extent[1] + y * t->axes[1].step) * t->extent[2] + shift + x;
 	return n;
 }

@@ -59,7 +59,7 @@ static void copy_gradient(const job *j, const item *t, float *to, int64_t wide) 
 static void add(const job *j, item *t, int64_t channel, int64_t channels, float *gradient, int32_t *at, float *sums) {
 	const plan *p = &j->l->p;
 	const int64_t taps = p->c.kernel[0] * p->c.kernel[1] * p->c.kernel[2], columns = channels * taps;
-	const int64_t vectors = nitrain_vectors(p, t, 0, t->count[2]), wide = vectors * p->l->lanes;
+	const int64_t vectors = nitrain_vectors(p, t, 0, t->count[2], p->l->lanes), wide = vectors * p->l->lanes;
 	for (int64_t v = 0; v < vectors; v++) at[v] = (int32_t)t->at[v];
 	copy_gradient(j, t, gradient, wide);
 	nitrain_region(p, t, j->x, channel, channels);

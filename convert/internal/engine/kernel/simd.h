@@ -10,6 +10,11 @@ enum {
 	VECTORS = 6, // that a tile is wide at most
 };
 
+// A piece is at most a vector that is copied.
+typedef struct {
+	int32_t to, from;
+} piece;
+
 // Tiles multiply `rows` rows of a packed operand with vectors that lie anywhere: c[r][v] (+)= sum over k of
 // a[k*ROWS + r] * x[v][off[k] ...]. c has rows ldc apart and vectors side by side. add tells whether c counts.
 typedef struct {
@@ -23,6 +28,10 @@ typedef struct {
 	void (*zero)(float *to, int64_t n);
 	// transpose sets to[c*wide + r] to from[r*pitch + c].
 	void (*transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns);
+	// gather copies pieces to rows of the given width: to[k*width + p.to ...] = from[off[k] + p.from ...]. A copy may write up
+	// to 15 floats behind its piece; pieces are in order. longest is that of any of them, at most max(lanes, 8).
+	void (*gather)(float *to, int64_t width, const float *from, const int32_t *off, int64_t depth, const piece *p, int n,
+		int longest);
 } nitrain_loops;
 
 // nitrain_choose returns the widest loops that the processor runs.

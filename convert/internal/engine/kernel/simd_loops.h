@@ -170,10 +170,29 @@ TARGET static void NAME(transpose)(float *to, int64_t wide, const float *from, i
 		for (int64_t c = 0; c < columns; c++) to[c * wide + r] = from[r * pitch + c];
 }
 
+typedef float NAME(oct) __attribute__((vector_size(32), aligned(4), may_alias));
+
+#define GATHER(T)                                                                                                      \
+	for (int64_t k = 0; k < depth; k++, to += width) {                                                                 \
+		const float *f = from + off[k];                                                                                \
+		for (int i = 0; i < n; i++) *(T *)(to + p[i].to) = *(const T *)(f + p[i].from);                                \
+	}
+TARGET static void NAME(gather)(float *to, int64_t width, const float *from, const int32_t *off, int64_t depth,
+	const piece *p, int n, int longest) {
+	if (longest <= 4) {
+		GATHER(NAME(quad))
+	} else if (longest <= 8 || LANES < 8) {
+		GATHER(NAME(oct))
+	} else {
+		GATHER(VEC)
+	}
+}
+#undef GATHER
+
 TARGET static void NAME(zero)(float *to, int64_t n) {
 	for (int64_t t = 0; t < n; t += LANES) *(VEC *)(to + t) = (VEC){0};
 }
 
-static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose)};
+static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose), NAME(gather)};
 
 #undef VEC
