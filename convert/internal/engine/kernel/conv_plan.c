@@ -75,6 +75,7 @@ enum {
 	REGION = 96 << 10, // floats of input that an item may hold
 	BUFFER = 64 << 10, // floats of output
 	MOST = 512,        // vectors of an item
+	SUMS = 128 << 10,  // floats of the gradient of the weights
 	SHARE = 256,       // rows of an item
 	ITEMS = 3,         // for each thread, at least, where there is enough
 };
@@ -177,7 +178,8 @@ static int gathered(const plan *p) {
 	return rows / 2 + 1.5 * pieces + 1 < 0.97 * rows / 2 * full;
 }
 
-void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
+// set_axes fills in what depends on the convolution alone.
+static void set_axes(plan *p, const nitrain_conv *c, int threads) {
 	*p = (plan){.c = *c, .l = nitrain_choose(), .slots = threads};
 	const int input = c->pass == 1;
 	p->rows = (input ? c->in : c->out) / c->groups;
@@ -190,28 +192,69 @@ void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
 		p->classes[i] = i == 2 ? (input ? s : 1) : d / gcd(s, d) * (input ? s : 1);
 		p->widest[i] = (p->made[i] + p->classes[i] - 1) / p->classes[i];
 	}
-	const int64_t taps = c->kernel[0] * c->kernel[1] * c->kernel[2];
-	p->packed = gathered(p);
-	const int64_t deep = p->packed ? PANEL : DEPTH;
-	const int64_t times = nitrain_min((p->depth * taps + deep - 1) / deep, p->depth);
-	p->channels = (p->depth + times - 1) / times;
-	p->shares = (p->rows + SHARE - 1) / SHARE;
+}
+
+static int64_t taps_of(const nitrain_conv *c) { return c->kernel[0] * c->kernel[1] * c->kernel[2]; }
+
+// set_share makes items of at most so many rows.
+static void set_share(plan *p, int64_t most) {
+	p->shares = (p->rows + most - 1) / most;
 	p->share = nitrain_up((p->rows + p->shares - 1) / p->shares, ROWS);
-	const int64_t block[4] = {1, 1, 1, nitrain_min(p->widest[2], 512)}, most[4] = {c->batch, p->widest[0], p->widest[1], p->widest[2]};
+	p->shares = (p->rows + p->share - 1) / p->share;
+}
+
+// set_block makes items as large as fits.
+static void set_block(plan *p) {
+	const int64_t block[4] = {1, 1, 1, nitrain_min(p->widest[2], 512)}, most[4] = {p->c.batch, p->widest[0], p->widest[1], p->widest[2]};
 	memcpy(p->block, block, sizeof block);
-	while (p->channels > 1 && p->channels * region(p, p->block) > REGION) p->channels = (p->channels + 1) / 2;
 	grow(p, most);
-	if (threads > 1) divide(p, ITEMS * (int64_t)threads);
+}
+
+// set_sizes counts items and what they need.
+static void set_sizes(plan *p) {
+	const int64_t most[4] = {p->c.batch, p->widest[0], p->widest[1], p->widest[2]};
 	p->items = p->c.groups * p->shares;
 	for (int i = 0; i < 4; i++) {
 		p->blocks[i] = (most[i] + p->block[i] - 1) / p->block[i];
 		p->items *= p->blocks[i] * (i == PLANES || i == LINES ? p->classes[i - 1] : 1);
 	}
-	p->weights = nitrain_up(c->groups * nitrain_up(p->rows, ROWS) * p->depth * taps, 16);
 	p->vectors = vectors(p, p->block);
 	p->region = nitrain_up(p->channels * region(p, p->block) + 64, 16);
-	p->offsets = nitrain_up(p->channels * taps, 16);
+	p->offsets = nitrain_up(p->channels * taps_of(&p->c), 16);
+}
+
+void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
+	set_axes(p, c, threads);
+	const int64_t taps = taps_of(c);
+	p->packed = gathered(p);
+	const int64_t deep = p->packed ? PANEL : DEPTH;
+	const int64_t times = nitrain_min((p->depth * taps + deep - 1) / deep, p->depth);
+	p->channels = (p->depth + times - 1) / times;
+	set_share(p, SHARE);
+	const int64_t line[4] = {1, 1, 1, nitrain_min(p->widest[2], 512)};
+	while (p->channels > 1 && p->channels * region(p, line) > REGION) p->channels = (p->channels + 1) / 2;
+	set_block(p);
+	if (threads > 1) divide(p, ITEMS * (int64_t)threads);
+	set_sizes(p);
+	p->weights = nitrain_up(c->groups * nitrain_up(p->rows, ROWS) * p->depth * taps, 16);
 	p->buffer = nitrain_up(p->share, ROWS) * p->vectors * p->l->lanes;
 	p->panel = p->packed ? nitrain_up(p->channels * taps * (3 * p->l->lanes + 1), 16) + 16 : 0;
 	p->slot = p->region + p->offsets + p->buffer + nitrain_up(2 * p->vectors, 16) + p->panel;
+}
+
+void nitrain_plan_weights(plan *p, const nitrain_conv *c, int threads) {
+	nitrain_conv forward = *c;
+	forward.pass = 0;
+	set_axes(p, &forward, threads);
+	const int64_t taps = taps_of(c), lanes = p->l->lanes;
+	// Several blocks of channels where taps are few, so that tiles are full and the gradient is read seldom.
+	p->channels = nitrain_min(lanes * nitrain_max(1, 24 / taps), nitrain_up(p->depth, lanes));
+	int64_t most = nitrain_max(SUMS / (taps * p->channels), ROWS);
+	set_share(p, nitrain_min(most, SHARE));
+	set_block(p);
+	set_sizes(p);
+	while (threads > 1 && p->items * ((p->depth + p->channels - 1) / p->channels) < ITEMS * (int64_t)threads && p->share > 2 * ROWS) {
+		set_share(p, p->share / 2);
+		set_sizes(p);
+	}
 }

@@ -42,6 +42,10 @@ typedef struct {
 
 void nitrain_plan(plan *p, const nitrain_conv *c, int threads);
 
+// nitrain_plan_weights plans the gradient of the weights: items are positions of the forward convolution for some channels,
+// a multiple of the vectors' width, and rows.
+void nitrain_plan_weights(plan *p, const nitrain_conv *c, int threads);
+
 // nitrain_lattice returns class k of an axis.
 lattice nitrain_lattice(const plan *p, int axis, int64_t k);
 
