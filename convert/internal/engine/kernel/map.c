@@ -90,6 +90,7 @@ typedef __m256 ROOTS_256 __attribute__((aligned(4), may_alias));
 #include "map_loops.h"
 #undef NAME
 #undef TARGET
+#undef SIDE
 #undef ROOTS
 #undef ROOT
 
@@ -99,7 +100,7 @@ typedef __m256 ROOTS_256 __attribute__((aligned(4), may_alias));
 #else
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")))
 #endif
-#define square_512 square_256
+#define SIDE 16
 typedef __m512 ROOTS_512 __attribute__((aligned(4), may_alias));
 #define ROOTS ROOTS_512
 #define ROOT _mm512_sqrt_ps
@@ -392,6 +393,18 @@ static void groups(const walk *w, int64_t unit) {
 	}
 }
 
+// join_rows joins rows into running values, short ones after they were joined pair by pair.
+static void join_rows(const walk *w, int how, void *acc, const u32 *x, int64_t rows, int64_t wide) {
+	static const uint8_t op[] = {[SUM_F] = ADD_F, [MAX_F] = MAX_OP_F, [MIN_F] = MIN_OP_F, [SUM_I] = ADD_I, [MAX_I] = MAX_OP_I, [MIN_I] = MIN_OP_I};
+	u32 *sums = w->slots + w->j->p->slots * w->j->p->block;
+	for (; rows > 1; x = sums) {
+		if (rows & 1) w->j->l->join(how, acc, x + --rows * wide, wide);
+		rows /= 2;
+		w->j->l->op[op[how]](sums, x, x + rows * wide, x, rows * wide, 0);
+	}
+	w->j->l->join(how, acc, x, wide);
+}
+
 // columns joins rows into what a piece of the inner dimension has. Short rows come several at once.
 static void columns(const walk *w, int64_t unit) {
 	const nitrain_pass *p = w->j->p;
@@ -407,7 +420,7 @@ static void columns(const walk *w, int64_t unit) {
 		for (int r = 0; r < p->results; r++) {
 			const nitrain_stream *s = &w->j->results[r];
 			if (!s->reduce) continue;
-			for (int64_t i = 0; i < rows; i++) w->j->l->join(s->reduce, w->acc[r], (const u32 *)w->at[s->reg] + i * wide, wide);
+			join_rows(w, s->reduce, w->acc[r], w->at[s->reg], rows, wide);
 		}
 	}
 	end_all(w, unit, kept * p->inner + from, wide);
@@ -447,7 +460,7 @@ static void task(void *arg, size_t i) {
 	const job *j = arg;
 	const nitrain_pass *p = j->p;
 	const int64_t wide = p->order == DENSE ? 0 : (width(p) + 7) / 8 * 8, registers = ((int64_t)p->registers + 15) / 16 * 16;
-	const int64_t buffers = (p->slots + (p->order == GROUPS)) * p->block; // one to transpose in
+	const int64_t buffers = (p->slots + (p->order >= GROUPS)) * p->block; // one to transpose or add rows in
 	const size_t bytes = (size_t)buffers * sizeof(u32) + (size_t)(p->results * wide) * sizeof(cell) +
 		(size_t)registers * 16 + (size_t)registers * sizeof(void *) + (size_t)p->results * sizeof(cell *) + 64;
 	char *memory = alloca(bytes);

@@ -210,7 +210,7 @@ INLINE float pow_f(float x, float y) {
 	const float small = at_least(at_most(y, 16777216.0f), -16777216.0f);
 	const int32_t whole = (int32_t)small, odd = (whole & 1) & ((float)whole == y);
 	const int32_t negative = (int32_t)bits_of(x) < 0;
-	p = negative & odd ? -p : p;
+	p = float_of(bits_of(p) ^ (uint32_t)(negative & odd) << 31);
 	p = negative & (a > 0) & (a <= 3.40282347e38f) & ((float)whole != small) ? NAN : p;
 	p = (a == 1) & (fabsf(y) > 3.40282347e38f) ? 1.0f : p;
 	p = x == 1 ? 1.0f : p;

@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // pass lays out the walk.
 func (s *space) pass(p *mapPlan) mapPass {
@@ -115,7 +118,7 @@ func (s *space) shape(h *passHead, block int64, rows bool) {
 		h.order = orderColumns
 		cut(h.inner)
 		if !rows {
-			h.tileRows = max(1, block/h.inner)
+			h.tileRows = int64(1) << max(0, bits.Len64(uint64(block/h.inner))-1) // which halve well
 		}
 		h.units = h.kept * h.pieces
 	case h.reduced >= longRun:
