@@ -57,7 +57,11 @@ type Deviation struct {
 	Compared int    `json:"compared,omitempty"`
 	Worst    string `json:"worst,omitempty"`
 	Error    string `json:"error,omitempty"`
-	ok       bool
+	// Node is the first node whose values differ though its inputs agree, where Prove looked for it. Note says
+	// why a difference does not count: values that a discrete or random node was given agree, and no more can.
+	Node string `json:"node,omitempty"`
+	Note string `json:"note,omitempty"`
+	ok   bool
 }
 
 // OK reports whether the difference is within the limit of its comparison.

@@ -19,8 +19,9 @@ type Graph struct {
 	stored    map[string]*onnx.Tensor // every initializer
 	params    []*Param
 	byName    map[string]*Param
-	bySlot    map[slot]*Param     // where a tie was cut, the parameter that one node's input has for itself
-	training  map[*onnx.Node]bool // the BatchNormalizations that the file has in training form
+	bySlot    map[slot]*Param       // where a tie was cut, the parameter that one node's input has for itself
+	training  map[*onnx.Node]bool   // the BatchNormalizations that the file has in training form
+	types     map[string]onnx.DType // of every value of the main graph, as the import built it
 	warnings  []string
 	values    sync.RWMutex // guards the values of params
 }

@@ -45,6 +45,10 @@ func (g *Graph) check() error {
 	if err := try(func() { g.buildValues(b, in, params, Mode{}) }); err != nil {
 		return err
 	}
+	g.types = map[string]onnx.DType{}
+	for name, v := range b.top.values {
+		g.types[name] = v.dtype
+	}
 	var nodes []Unsupported
 	for _, u := range b.refused {
 		if !u.shape || !guessed {
@@ -59,13 +63,21 @@ func (g *Graph) check() error {
 
 // checkShape returns the sizes that an input is checked with, and whether some were guessed.
 func (g *Graph) checkShape(info onnx.ValueInfo) (shape []int, guessed bool) {
+	return g.shapeAt(info, usualSize)
+}
+
+// usualSize is what free axes but the first are taken for.
+const usualSize = 64
+
+// shapeAt is checkShape with another size for free axes.
+func (g *Graph) shapeAt(info onnx.ValueInfo, size int) (shape []int, guessed bool) {
 	if s := g.options.InputShapes[info.Name]; s != nil {
 		return s, false
 	}
 	for i, d := range info.Shape {
 		if d < 0 {
 			guessed = true
-			d = 64
+			d = size
 			if i == 0 {
 				d = 1
 			}

@@ -32,7 +32,8 @@ func unsupported(err error) bool {
 	var mismatch *predict.MismatchError
 	var broken *structureError
 	var edited *edit.Error
-	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &broken) || errors.As(err, &edited) ||
+	var differs *parityError
+	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &broken) || errors.As(err, &edited) || errors.As(err, &differs) ||
 		errors.Is(err, predict.ErrNoSpec) || errors.Is(err, onnx.ErrNotModel) || errors.Is(err, onnx.ErrExternalData) || errors.Is(err, hub.ErrNotModel)
 }
 

@@ -77,6 +77,9 @@ func (a *app) runFinetune(ctx context.Context, path, out string, cfg finetune.Co
 		return err
 	}
 	defer m.Close()
+	if err := a.provable(ctx, m, path); err != nil {
+		return err
+	}
 	b, err := a.backend()
 	if err != nil {
 		return err
@@ -91,6 +94,30 @@ func (a *app) runFinetune(ctx context.Context, path, out string, cfg finetune.Co
 		return err
 	}
 	return a.train(ctx, t, out)
+}
+
+// parityError is a model whose training graph computes something else than the file does.
+type parityError struct{ text string }
+
+func (e *parityError) Error() string { return e.text }
+func (e *parityError) Hint() string {
+	return "nitrain check compares more; please report the model, or the node that is named"
+}
+
+// provable refuses a model whose training graph does not compute what onnxruntime does.
+func (a *app) provable(ctx context.Context, m *onnx.Model, path string) error {
+	g, err := convert.Import(m, convert.ImportOptions{})
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	d, err := a.parity(ctx, g, path, false)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if !d.OK() {
+		return &parityError{fmt.Sprintf("%s: %s", path, differs(d))}
+	}
+	return nil
 }
 
 func (a *app) runResume(ctx context.Context, folder string, args []string) error {

@@ -86,7 +86,7 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 	}
 	report := importReport{Source: src, Output: f.out, Model: onnx.Describe(m), Warnings: append(append([]string{}, m.Warnings()...), g.Warnings()...), Parity: parity}
 	if !parity.OK() {
-		report.Warnings = append(report.Warnings, fmt.Sprintf("outputs differ from onnxruntime's by %.2g of the largest value (%s): training may follow another function; see nitrain check", float64(parity.MaxRel), parity.Worst))
+		report.Warnings = append(report.Warnings, differs(parity))
 	}
 	if report.SHA256, err = digest.File(src); err != nil {
 		return err
@@ -111,12 +111,17 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 	}
 	return a.result(report, func(w io.Writer) {
 		printModel(w, report.Model)
-		fmt.Fprintf(w, "parity      %.2g of the largest value, against onnxruntime on random input\n", float64(parity.MaxRel))
+		fmt.Fprintf(w, "parity      %.2g of the largest value, against onnxruntime on random input%s\n", float64(parity.MaxRel), after("; ", parity.Note))
 		for _, warning := range report.Warnings {
 			fmt.Fprintf(w, "warning     %s\n", warning)
 		}
 		fmt.Fprintf(w, "%s -> %s\n", src, f.out)
 	})
+}
+
+// differs says that a training graph is not the function that the file is.
+func differs(d *convert.Deviation) string {
+	return fmt.Sprintf("outputs differ from onnxruntime's by %.2g of the largest value (%s), first at %s: the model is not trained", float64(d.MaxRel), d.Worst, firstOf(d.Node, "no node that can be told"))
 }
 
 // structureError lists what breaks the rules of ONNX.
@@ -152,24 +157,30 @@ func (a *app) parity(ctx context.Context, g *convert.Graph, src string, trusted 
 	}
 	defer b.Close()
 	asStored := src != "" && !g.TrainingForm()
-	var session *ort.Session
+	var sessions []*ort.Session
+	defer func() {
+		for _, s := range sessions {
+			s.Close()
+		}
+	}()
 	var failed error
 	d := g.Prove(ctx, b, convert.CheckOptions{Seed: a.seed, Open: func(m *onnx.Model) (onnx.Runner, error) {
-		o := ort.Options{Threads: a.threads, Untrusted: !trusted}
-		if asStored {
-			session, failed = ort.Open(src, o)
-			return session, failed
+		o := ort.Options{Threads: a.threads, Untrusted: !trusted && len(sessions) == 0}
+		var s *ort.Session
+		if asStored && len(sessions) == 0 { // later models are parts of this one
+			s, failed = ort.Open(src, o)
+		} else {
+			raw, err := onnx.Encode(m)
+			if err != nil {
+				return nil, err
+			}
+			s, failed = ort.OpenBytes(raw, o)
 		}
-		raw, err := onnx.Encode(m)
-		if err != nil {
-			return nil, err
+		if failed == nil {
+			sessions = append(sessions, s)
 		}
-		session, failed = ort.OpenBytes(raw, o)
-		return session, failed
+		return s, failed
 	}})
-	if session != nil {
-		defer session.Close()
-	}
 	if failed != nil {
 		return nil, failed
 	}
