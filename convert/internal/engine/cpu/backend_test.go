@@ -285,3 +285,39 @@ func TestConcurrent(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// TestArenaShrinks wants the memory of a large graph back when only a small one is left.
+func TestArenaShrinks(t *testing.T) {
+	b := testBackend(t, Options{})
+	of := func(n int) (compute.Executable, compute.Buffer) {
+		shape := shapes.Make(dtypes.Float32, n)
+		e := graphOf(t, b, []shapes.Shape{shape}, func(f compute.Function, in []compute.Value) []compute.Value {
+			return []compute.Value{must(t)(f.CumSum(must(t)(f.CumSum(in[0], 0, compute.CumSumOptions{})), 0, compute.CumSumOptions{}))}
+		})
+		x, err := b.BufferFromFlatData(0, make([]float32, n), shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e, x
+	}
+	large, x := of(8 << 20)
+	small, y := of(1 << 10)
+	for _, e := range []compute.Executable{large, small} {
+		in := map[compute.Executable]compute.Buffer{large: x, small: y}[e]
+		out, err := e.Execute([]compute.Buffer{in}, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = out[0].Finalize()
+	}
+	if size := b.arena.size.Load(); size < 32<<20 {
+		t.Errorf("want an arena for the large graph, got %d bytes", size)
+	}
+	large.Finalize()
+	if size := b.arena.size.Load(); size > 8<<20 {
+		t.Errorf("want an arena for the small graph, got %d bytes", size)
+	}
+	if _, err := small.Execute([]compute.Buffer{y}, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -16,22 +16,24 @@ import (
 // Builder records one graph.
 type Builder struct {
 	notimplemented.Builder
+	name      string
 	backend   *Backend
 	inner     compute.Builder
 	main      *function
+	values    []compute.Value // the interpreter's
 	graph     ir.Graph
 	delegated bool // the interpreter is to run it
 	compiled  bool
 }
 
 func newBuilder(b *Backend, name string) *Builder {
-	r := &Builder{backend: b, inner: b.interpreter.Builder(name)}
+	r := &Builder{name: name, backend: b, inner: b.interpreter.Builder(name)}
 	r.main = newFunction(r, nil, r.inner.Main())
 	return r
 }
 
 // Name returns the name that the graph was given.
-func (b *Builder) Name() string { return b.inner.Name() }
+func (b *Builder) Name() string { return b.name }
 
 // Main returns the function that is compiled.
 func (b *Builder) Main() compute.Function { return b.main }
@@ -39,6 +41,9 @@ func (b *Builder) Main() compute.Function { return b.main }
 // NewFunction starts a function that others call; from here on the interpreter runs the whole.
 func (b *Builder) NewFunction(name string) (f compute.Function, err error) {
 	defer trap(&err)
+	if b.compiled {
+		return nil, errors.New("cpu: new function: want a builder that has not compiled, got one that has")
+	}
 	inner, err := b.inner.NewFunction(name)
 	if err != nil {
 		return nil, err
@@ -68,6 +73,7 @@ func (b *Builder) Compile() (e compute.Executable, err error) {
 		return nil, errors.New("cpu: compile: want a builder that has not compiled, got one that has")
 	}
 	b.compiled = true
+	defer b.forget()
 	if b.delegated {
 		return b.compileDelegated()
 	}
@@ -93,10 +99,19 @@ func (b *Builder) compileDelegated() (compute.Executable, error) {
 	return &delegate{b.backend, inner}, nil
 }
 
+// forget lets go of what the interpreter has recorded: GoMLX keeps the builder and its values as long as the graph.
+func (b *Builder) forget() { b.inner, b.main.inner, b.values, b.main.outputs = nil, nil, nil, nil }
+
+// value wraps a value of the interpreter's.
+func (b *Builder) value(inner compute.Value, shape shapes.Shape) *value {
+	b.values = append(b.values, inner)
+	return &value{builder: b, inner: len(b.values) - 1, shape: shape}
+}
+
 // own returns a value of this builder's.
 func (b *Builder) own(v compute.Value) (*value, error) {
 	own, ok := v.(*value)
-	if !ok || own == nil || own.in.builder != b {
+	if !ok || own == nil || own.builder != b {
 		return nil, fmt.Errorf("cpu: want a value of this builder, got %T", v)
 	}
 	return own, nil

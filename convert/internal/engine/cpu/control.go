@@ -118,7 +118,7 @@ func (f *function) known(v *compute.Value) error {
 	if err != nil {
 		return err
 	}
-	*v = own.inner
+	*v = f.builder.values[own.inner]
 	return nil
 }
 

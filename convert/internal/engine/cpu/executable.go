@@ -28,6 +28,7 @@ type Executable struct {
 	steps     []step
 	constants [][]byte
 	finalized atomic.Bool
+	cleanup   runtime.Cleanup // of an Executable that nobody finalized
 }
 
 // Memory is what a run takes, in bytes.
@@ -64,6 +65,8 @@ func (b *Backend) compile(recorded *ir.Graph, name string) (compute.Executable, 
 		}
 		e.steps = append(e.steps, step)
 	}
+	b.arena.need(e.memory.Arena)
+	e.cleanup = runtime.AddCleanup(e, b.arena.forget, e.memory.Arena)
 	return e, nil
 }
 
@@ -97,6 +100,9 @@ func (e *Executable) Finalize() {
 		e.steps[i].finalize()
 	}
 	e.steps, e.constants = nil, nil
+	e.cleanup.Stop()
+	e.backend.arena.forget(e.memory.Arena)
+	e.backend.arena.trim()
 }
 
 // Execute runs the graph.

@@ -14,16 +14,17 @@ import (
 
 // value is what GoMLX holds of an operation's output: the interpreter's, and ours where the graph is ordinary.
 type value struct {
-	in    *function
-	inner compute.Value
-	node  *ir.Node // nil in a function that is delegated
-	shape shapes.Shape
+	builder *Builder
+	inner   int      // of Builder.values
+	node    *ir.Node // nil in a function that is delegated
+	shape   shapes.Shape
 }
 
 // function records a function twice: with GoMLX's interpreter, which checks every operation and infers its shape, and as
 // a graph of ours. Once a closure, another function or a dynamic shape appears, the interpreter's is what will run.
 type function struct {
 	notimplemented.Function
+	name     string
 	builder  *Builder
 	parent   *function
 	inner    compute.Function
@@ -36,12 +37,12 @@ func newFunction(b *Builder, parent *function, inner compute.Function) *function
 		Function: notimplemented.Function{ErrFn: func(op compute.OpType) error {
 			return fmt.Errorf("cpu: %s: %w", op, compute.ErrNotImplemented)
 		}},
-		builder: b, parent: parent, inner: inner,
+		name: inner.Name(), builder: b, parent: parent, inner: inner,
 	}
 }
 
 // Name returns the function's name, empty for a closure.
-func (f *function) Name() string { return f.inner.Name() }
+func (f *function) Name() string { return f.name }
 
 // Builder returns what the function is part of.
 func (f *function) Builder() compute.Builder { return f.builder }
@@ -66,6 +67,9 @@ func (f *function) Shape(v compute.Value) (shapes.Shape, error) {
 // Closure starts a function that control flow calls; from here on the interpreter runs the whole.
 func (f *function) Closure() (closure compute.Function, err error) {
 	defer trap(&err)
+	if err := f.open(); err != nil {
+		return nil, err
+	}
 	inner, err := f.inner.Closure()
 	if err != nil {
 		return nil, err
@@ -85,7 +89,7 @@ func (f *function) Parameter(name string, shape shapes.Shape, sharding *compute.
 		return nil, err
 	}
 	n := &ir.Node{Op: ir.Op(compute.OpTypeParameter), Shape: shape.Clone()}
-	out := &value{in: f, inner: inner, shape: shape}
+	out := f.builder.value(inner, shape)
 	if f != f.builder.main || shape.IsDynamic() {
 		f.builder.delegated = true
 	}
@@ -182,7 +186,7 @@ func (f *function) values(n *ir.Node, in []*ir.Node, results []compute.Value) ([
 			f.builder.delegated = true
 		}
 		all[i] = shape
-		out[i] = &value{in: f, inner: r, shape: shape}
+		out[i] = f.builder.value(r, shape)
 	}
 	if n == nil || f.builder.delegated || f != f.builder.main {
 		return out, nil
@@ -242,7 +246,7 @@ func (f *function) unwrap(in []compute.Value) ([]compute.Value, []*ir.Node, erro
 		if err != nil {
 			return nil, nil, fmt.Errorf("operand %d: %w", i, err)
 		}
-		inner[i], nodes[i] = own.inner, own.node
+		inner[i], nodes[i] = f.builder.values[own.inner], own.node
 	}
 	return inner, nodes, nil
 }

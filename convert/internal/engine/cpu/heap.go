@@ -126,14 +126,53 @@ func (a *allocator) collect(n int64) {
 }
 
 // arena is the memory of what lives only while a graph runs: one for all graphs of a backend, as large as the largest
-// that was run needs. It is used under Backend.running.
+// that was run needs. It is used under Backend.running, but for need and forget.
 type arena struct {
 	memory []byte
 	size   atomic.Int64
+	mu     sync.Mutex
+	needs  map[int64]int // how many graphs there are that need so many bytes
+}
+
+// need says that there is a graph that needs n bytes, and forget that there is none.
+func (a *arena) need(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.needs == nil {
+		a.needs = map[int64]int{}
+	}
+	a.needs[n]++
+}
+
+func (a *arena) forget(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.needs[n]--; a.needs[n] == 0 {
+		delete(a.needs, n)
+	}
+}
+
+// most returns the most that a graph needs.
+func (a *arena) most() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var most int64
+	for n := range a.needs {
+		most = max(most, n)
+	}
+	return most
+}
+
+// trim gives the memory back where no graph needs half of it.
+func (a *arena) trim() {
+	if have := int64(len(a.memory)); have > 2*a.most()+hugePage {
+		a.release()
+	}
 }
 
 // grow returns at least n bytes.
 func (a *arena) grow(n int64) ([]byte, error) {
+	a.trim()
 	if int64(len(a.memory)) >= n {
 		return a.memory, nil
 	}
