@@ -49,6 +49,10 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 bench: ## the benchmarks beside the code
 	$(GO) test -run '^$$' -bench . ./...
 
+bench-train: setup ## training steps, memory and starting time beside PyTorch's ($(PYTHON) with testdata/gen/requirements.txt; an idle machine)
+	$(GO) build -o bin/benchtrain ./internal/benchtrain
+	bin/benchtrain -python $(PYTHON) -data bin/bench-train -o docs/acceptance/training.md
+
 fixtures: ## train the demo's model anew and take PyTorch's numbers on it ($(PYTHON) with testdata/gen/requirements.txt; minutes)
 	$(GO) build -trimpath -o bin/draw ./internal/phantom/draw
 	bin/draw -o bin/heads/train -contrast a -seed 1 -n 48
@@ -62,4 +66,4 @@ check: build test race lint tidy ## everything that a change must pass
 clean: ## remove what was built here (not the native libraries in $NITRAIN_HOME)
 	rm -rf bin demo
 
-.PHONY: help build setup demo test race lint tidy acceptance fuzz bench fixtures check clean
+.PHONY: help build setup demo test race lint tidy acceptance fuzz bench bench-train fixtures check clean

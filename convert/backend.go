@@ -14,10 +14,13 @@ import (
 
 // BackendOptions says what computes. The zero value is the best CPU engine of this machine.
 type BackendOptions struct {
-	// Device is "auto" (or empty), "cpu", "cuda", or "go", the slow reference in plain Go.
+	// Device is "auto" (or empty), "cpu", "cuda", "xla" (the PJRT plugin that is found), "xla:PLUGIN" (a path, or a name
+	// such as "cpu" or "cuda"), or "go", the slow reference in plain Go.
 	Device string
 	// Threads is the number of threads of the CPU engine, 0 for one a processor.
 	Threads int
+	// Devices is how many devices XLA's CPU plugin simulates, for tests of several; 0 means one.
+	Devices int
 	// Library is the path of the onnxruntime library, "" to look for it where "nitrain setup" puts it.
 	Library string
 }
@@ -33,17 +36,24 @@ type Backend struct {
 // NewBackend starts the engine that the options name. Nothing is ever downloaded.
 func NewBackend(o BackendOptions) (b *Backend, err error) {
 	defer recoverTo(&err)
-	eo := engine.Options{Kind: engine.ONNX, Threads: o.Threads, Library: o.Library}
+	eo := engine.Options{Kind: engine.Native, Threads: o.Threads, Library: o.Library}
 	name := strings.ToLower(o.Device)
 	switch name {
 	case "", "auto", "cpu":
-		name, eo.Device = "cpu", engine.CPU
+		name = "cpu"
 	case "cuda":
-		eo.Device = engine.CUDA
+		eo.Kind, eo.Device = engine.ONNX, engine.CUDA
 	case "go":
 		eo.Kind = engine.Go
 	default:
-		return nil, fmt.Errorf("convert: device: want auto, cpu, cuda or go, got %q", o.Device)
+		plugin, isXLA := strings.CutPrefix(o.Device, "xla")
+		if !isXLA || plugin != "" && plugin[0] != ':' {
+			return nil, fmt.Errorf("convert: device: want auto, cpu, cuda, xla[:PLUGIN] or go, got %q", o.Device)
+		}
+		name, eo.Kind, eo.Devices = "xla", engine.XLA, o.Devices
+		if eo.Plugin, err = pluginPath(strings.TrimPrefix(plugin, ":")); err != nil {
+			return nil, err
+		}
 	}
 	if eo.Kind == engine.ONNX && eo.Library == "" {
 		if eo.Library, err = library(); err != nil {

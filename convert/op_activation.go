@@ -18,9 +18,11 @@ func relu(x *graph.Node) *graph.Node {
 	if !x.DType().IsFloat() {
 		return graph.Max(x, zero)
 	}
+	// The gradient asks the result, which is kept for what comes next, so that x need not be.
+	y := graph.Max(x, zero)
 	return custom([]*graph.Node{x},
 		func() *graph.Node { return graph.Max(x, zero) },
-		func(ct *graph.Node) *graph.Node { return whereAbove(x, 0, ct, zero) })
+		func(ct *graph.Node) *graph.Node { return whereAbove(y, 0, ct, zero) })
 }
 
 // leaky is x above 0 and alpha*x below.

@@ -31,6 +31,7 @@ type Kind string
 const (
 	Native Kind = "cpu"  // kernels of our own, of package cpu; needs cgo
 	ONNX   Kind = "onnx" // compute-onnx on the onnxruntime library, repaired; needs cgo
+	XLA    Kind = "xla"  // XLA through a PJRT plugin, for GPUs; needs cgo
 	Go     Kind = "go"   // GoMLX's interpreter in Go, one thread an operation; the test oracle
 )
 
@@ -50,6 +51,10 @@ type Options struct {
 	// Library is the path of the onnxruntime shared library (version 1.17 or later); required for ONNX. One process
 	// loads one library: the first that succeeds stays.
 	Library string
+	// Plugin is the path of a PJRT plugin; required for XLA.
+	Plugin string
+	// Devices is how many devices XLA's CPU plugin is to simulate; 0 and 1 mean one. Others have as many as there are.
+	Devices int
 	// Device is where ONNX computes; empty means CPU.
 	Device Device
 	// Memory bounds the bytes that a graph takes on Native, its inputs and outputs included: values are computed again
@@ -76,6 +81,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // Hint says what to do about the error.
 func (e *Error) Hint() string { return e.hint }
 
+const pluginHint = "name a plugin with xla:PATH, such as pjrt_c_api_cpu_plugin.so or xla_cuda_plugin.so of the jax-cuda13-pjrt wheel"
+
 // ErrNoCgo is the reason of every refusal to build ONNX in a binary made without cgo.
 var ErrNoCgo = errors.New("want a binary built with cgo, got one without")
 
@@ -97,6 +104,8 @@ func New(o Options) (compute.Backend, error) {
 	case ONNX, "":
 		o.Kind = ONNX
 		return newONNX(o)
+	case XLA:
+		return newXLA(o)
 	case Go:
 		b, err := gobackend.New("ops_sequential")
 		if err != nil {
@@ -104,5 +113,5 @@ func New(o Options) (compute.Backend, error) {
 		}
 		return b, nil
 	}
-	return nil, &Error{o.Kind, fmt.Errorf("want kind %q, %q or %q, got %q", Native, ONNX, Go, o.Kind), "leave the kind empty"}
+	return nil, &Error{o.Kind, fmt.Errorf("want kind %q, %q, %q or %q, got %q", Native, ONNX, XLA, Go, o.Kind), "leave the kind empty"}
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/nitrain/nitrain/convert"
+	"github.com/nitrain/nitrain/onnx"
+)
+
+// network is an entry of networks.json.
+type network struct {
+	Name  string   `json:"name"`
+	X     []int    `json:"x"`
+	Y     []int    `json:"y"`
+	Forms []string `json:"forms"`
+}
+
+// answer is a line that a training process prints.
+type answer struct {
+	Loss    float64   `json:"loss,omitempty"`
+	Losses  []float64 `json:"losses"`
+	Seconds []float64 `json:"seconds"`
+}
+
+func networks(folder string) ([]network, error) {
+	raw, err := os.ReadFile(filepath.Join(folder, "networks.json"))
+	if err != nil {
+		return nil, err
+	}
+	var list []network
+	return list, json.Unmarshal(raw, &list)
+}
+
+func find(folder, name string) (network, error) {
+	list, err := networks(folder)
+	if err != nil {
+		return network{}, err
+	}
+	i := slices.IndexFunc(list, func(n network) bool { return n.Name == name })
+	if i < 0 {
+		return network{}, fmt.Errorf("no network %q in %s", name, folder)
+	}
+	return list[i], nil
+}
+
+// serve trains a network as bench_train.py does, in the same dialogue.
+func serve(folder, name, device string, threads int) error {
+	n, err := find(folder, name)
+	if err != nil {
+		return err
+	}
+	m, err := onnx.ReadFile(filepath.Join(folder, name+".onnx"))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	b, err := convert.NewBackend(convert.BackendOptions{Device: device, Threads: threads})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	g, err := convert.Import(m, convert.ImportOptions{BatchNorm: convert.BatchNormTrain})
+	if err != nil {
+		return err
+	}
+	x, err := tensor(folder, name+".x.bin", n.X)
+	if err != nil {
+		return err
+	}
+	y, err := tensor(folder, name+".y.bin", n.Y)
+	if err != nil {
+		return err
+	}
+	step, err := g.NewStep(b, convert.StepConfig{Optimizer: convert.DefaultOptimizer(convert.Adam), Loss: meanSquares})
+	if err != nil {
+		return err
+	}
+	defer step.Close()
+	batch := map[string]*onnx.Tensor{"x": x, "target": y}
+	train := func() (float64, error) {
+		r, err := step.Run(context.Background(), learningRate, batch)
+		return r.Loss, err
+	}
+	first, err := train()
+	if err != nil {
+		return err
+	}
+	say := json.NewEncoder(os.Stdout)
+	if err := say.Encode(answer{Loss: first}); err != nil {
+		return err
+	}
+	runner := g.Runner(b)
+	infer := func() (float64, error) {
+		_, err := runner.Run(context.Background(), map[string]*onnx.Tensor{"x": x})
+		return 0, err
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var what string
+		var count int
+		if _, err := fmt.Sscan(lines.Text(), &what, &count); err != nil {
+			return err
+		}
+		do := train
+		if what == "infer" {
+			do = infer
+		}
+		var a answer
+		for range count {
+			t := time.Now()
+			loss, err := do()
+			if err != nil {
+				return err
+			}
+			a.Losses, a.Seconds = append(a.Losses, loss), append(a.Seconds, time.Since(t).Seconds())
+		}
+		if err := say.Encode(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learningRate is small: with the usual one, rounding decides the course of some networks within three steps.
+const learningRate = 1e-4
+
+// meanSquares is the loss of the benchmark.
+func meanSquares(out, batch map[string]*graph.Node) (*graph.Node, map[string]*graph.Node) {
+	d := graph.Sub(out["y"], batch["target"])
+	return graph.ReduceAllMean(graph.Mul(d, d)), nil
+}
+
+func tensor(folder, file string, shape []int) (*onnx.Tensor, error) {
+	raw, err := os.ReadFile(filepath.Join(folder, file))
+	if err != nil {
+		return nil, err
+	}
+	data := make([]float32, len(raw)/4)
+	for i := range data {
+		data[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return onnx.FromFloat32(shape, data)
+}
