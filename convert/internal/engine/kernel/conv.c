@@ -14,12 +14,12 @@
 typedef struct {
 	const plan *p;
 	const float *x, *w, *bias;
-	float *y, *packed, *scratch;
+	float *y, *packed, *starts, *scratch;
 	void *team;
 	_Atomic int64_t next;
 } job;
 
-// pack lays a block of ROWS rows of the kernel out.
+// pack lays a block of ROWS rows of the kernel and the bias out.
 static void pack(void *arg, size_t task) {
 	const job *j = arg;
 	const plan *p = j->p;
@@ -31,6 +31,8 @@ static void pack(void *arg, size_t task) {
 	int64_t sets[3];
 	for (int i = 0; i < 3; i++) sets[i] = c->pass ? c->stride[i] : 1;
 	lattice a[3];
+	for (int64_t r = 0; r < ROWS; r++)
+		j->starts[(group * blocks + block) * ROWS + r] = j->bias && r < rows ? j->bias[group * p->rows + block * ROWS + r] : 0;
 	for (int64_t s = 0; s < sets[0] * sets[1] * sets[2]; s++) {
 		const int64_t set[3] = {s / sets[2] / sets[1], s / sets[2] % sets[1], s % sets[2]};
 		for (int i = 0; i < 3; i++) {
@@ -55,16 +57,52 @@ static int64_t across(const plan *p, const item *t, const lattice *x) {
 	return nitrain_max(0, nitrain_min(p->block[COLUMNS], x->count - t->from[2]));
 }
 
-// tiles multiplies the vectors that lie at t->at with the kernel of a class.
-static void tiles(const job *j, const item *t, const float *w, int64_t apart, int64_t depth, int64_t vectors, float *buffer, int add) {
+// A sink is where sums begin and end: in the buffer, or with the bias, or in the output.
+typedef struct {
+	int first, last; // of the blocks of channels
+	int64_t apart;   // of blocks of rows in the packed kernel
+} sink;
+
+// strip multiplies vectors that lie side by side in the output: from v on, n of them.
+static void strip(const job *j, const item *t, const sink *s, const float *w, int64_t depth, int64_t v, int n, float *buffer, float *y) {
 	const plan *p = j->p;
-	for (int64_t v = 0; v < vectors; v += VECTORS) {
-		const float *at[VECTORS];
-		const int n = (int)nitrain_min(VECTORS, vectors - v);
-		for (int i = 0; i < n; i++) at[i] = t->region + t->at[v + i];
-		for (int64_t r = 0; r < t->rows; r += ROWS)
-			p->l->tile((int)nitrain_min(ROWS, t->rows - r), n, depth, w + r * apart, t->offsets, at, buffer + r * t->wide + v * p->l->lanes, t->wide, add);
+	const float *at[VECTORS];
+	for (int i = 0; i < n; i++) at[i] = t->region + t->at[v + i];
+	const int64_t volume = p->made[0] * p->made[1] * p->made[2];
+	for (int64_t r = 0; r < t->rows; r += ROWS) {
+		float *here = buffer + r * t->wide + v * p->l->lanes, *to = here;
+		const float *from = s->first ? j->bias ? j->starts + t->group * nitrain_up(p->rows, ROWS) + t->row + r : NULL : here;
+		int64_t pitch = t->wide;
+		if (p->direct && s->last) {
+			to = y + r * volume;
+			pitch = volume;
+		}
+		p->l->tile((int)nitrain_min(ROWS, t->rows - r), n, depth, w + r * s->apart, t->offsets, at, from, s->first ? 0 : t->wide, to, pitch,
+			s->last && p->c.relu);
 	}
+}
+
+// tiles multiplies the vectors that lie at t->at with the kernel of a class.
+static void tiles(const job *j, const item *t, const sink *s, const float *w, int64_t depth, int64_t vectors, float *buffer) {
+	const plan *p = j->p;
+	if (!p->direct) {
+		for (int64_t v = 0; v < vectors; v += VECTORS) strip(j, t, s, w, depth, v, (int)nitrain_min(VECTORS, vectors - v), buffer, NULL);
+		return;
+	}
+	// Lines that follow one another are as one.
+	const int joined = p->classes[1] == 1 && t->count[2] == p->made[2];
+	const int64_t lines = joined ? 1 : t->count[1], each = t->count[2] / p->l->lanes * (joined ? t->count[1] : 1);
+	const lattice *a = t->axes;
+	int64_t v = 0;
+	for (int64_t n = 0; n < t->images; n++)
+		for (int64_t z = 0; z < t->count[0]; z++)
+			for (int64_t l = 0; l < lines; l++) {
+				float *y = j->y + ((((t->image + n) * p->c.groups + t->group) * p->rows + t->row) * p->made[0] + a[0].first + a[0].apart * (t->from[0] + z)) *
+					p->made[1] * p->made[2] + (a[1].first + a[1].apart * (t->from[1] + l)) * p->made[2] + t->from[2];
+				for (int64_t done = 0; done < each; done += VECTORS)
+					strip(j, t, s, w, depth, v + done, (int)nitrain_min(VECTORS, each - done), buffer, y + done * p->l->lanes);
+				v += each;
+			}
 }
 
 // set_pieces cuts n positions from the first-th on, of lines of count positions that begin at t->at, into pieces.
@@ -80,7 +118,7 @@ static int set_pieces(const plan *p, const item *t, int64_t first, int64_t n, in
 }
 
 // panels is tiles for lines of count positions that begin at t->at: vectors of positions are gathered first.
-static void panels(const job *j, const item *t, const float *w, int64_t apart, int64_t depth, int64_t positions, int64_t count, float *buffer, int add) {
+static void panels(const job *j, const item *t, const sink *s, const float *w, int64_t depth, int64_t positions, int64_t count, float *buffer) {
 	const plan *p = j->p;
 	const int64_t lanes = p->l->lanes, width = 3 * lanes;
 	int32_t *off = (int32_t *)t->panel;
@@ -94,8 +132,12 @@ static void panels(const job *j, const item *t, const float *w, int64_t apart, i
 		piece pieces[3 * 16];
 		const int many = set_pieces(p, t, done, n, count, pieces);
 		p->l->gather(panel, width, t->region, t->offsets, depth, pieces, many, (int)nitrain_min(count, nitrain_max(lanes, 8)));
-		for (int64_t r = 0; r < t->rows; r += ROWS)
-			p->l->tile((int)nitrain_min(ROWS, t->rows - r), (int)vectors, depth, w + r * apart, off, at, buffer + r * t->wide + done, t->wide, add);
+		for (int64_t r = 0; r < t->rows; r += ROWS) {
+			float *to = buffer + r * t->wide + done;
+			const float *from = s->first ? j->bias ? j->starts + t->group * nitrain_up(p->rows, ROWS) + t->row + r : NULL : to;
+			p->l->tile((int)nitrain_min(ROWS, t->rows - r), (int)vectors, depth, w + r * s->apart, off, at, from, s->first ? 0 : t->wide, to, t->wide,
+				s->last && p->c.relu);
+		}
 	}
 }
 
@@ -111,26 +153,21 @@ static void multiply(const job *j, const item *t, int64_t channel, int64_t chann
 		const int64_t vectors = nitrain_vectors(p, t, shift, count, p->packed ? count : p->l->lanes);
 		nitrain_offsets(p, t, x, channels);
 		const float *w = j->packed + nitrain_kernel(p, t->group, axes) + (t->row * p->depth + channel * ROWS) * taps;
-		if (p->packed) panels(j, t, w, p->depth * taps, channels * taps, vectors * count, count, buffer, channel > 0);
-		else tiles(j, t, w, p->depth * taps, channels * taps, vectors, buffer, channel > 0);
+		const sink s = {.first = channel == 0, .last = channel + channels == p->depth, .apart = p->depth * taps};
+		if (p->packed) panels(j, t, &s, w, channels * taps, vectors * count, count, buffer);
+		else tiles(j, t, &s, w, channels * taps, vectors, buffer);
 		buffer += p->packed ? nitrain_up(vectors * count, p->l->lanes) : vectors * p->l->lanes;
 	}
 }
 
 // write_line writes one line of a class.
-static void write_line(const job *j, float *to, int64_t apart, const float *from, int64_t n, float bias) {
-	const int relu = (int)j->p->c.relu;
+static void write_line(const plan *p, float *to, int64_t apart, const float *from, int64_t n) {
 	if (!from) {
 		for (int64_t i = 0; i < n; i++) to[i * apart] = 0;
-	} else if (apart != 1) {
-		for (int64_t i = 0; i < n; i++) to[i * apart] = from[i];
-	} else if (relu) {
-		for (int64_t i = 0; i < n; i++) {
-			const float y = from[i] + bias;
-			to[i] = y < 0 ? 0 : y;
-		}
+	} else if (apart == 1) {
+		p->l->copy(to, from, n);
 	} else {
-		for (int64_t i = 0; i < n; i++) to[i] = from[i] + bias;
+		for (int64_t i = 0; i < n; i++) to[i * apart] = from[i];
 	}
 }
 
@@ -146,13 +183,13 @@ static void write(const job *j, const item *t) {
 		const int none = t->axes[0].taps * t->axes[1].taps * x.taps == 0;
 		for (int64_t r = 0; r < t->rows; r++) {
 			const int64_t row = t->group * p->rows + t->row + r;
-			const float bias = j->bias ? j->bias[row] : 0, *from = buffer + r * t->wide;
+			const float *from = buffer + r * t->wide;
 			for (int64_t n = 0; n < t->images; n++)
 				for (int64_t a = 0; a < t->count[0]; a++)
 					for (int64_t b = 0; b < t->count[1]; b++, from += wide) {
 						const int64_t z = t->axes[0].first + t->axes[0].apart * (t->from[0] + a), y = t->axes[1].first + t->axes[1].apart * (t->from[1] + b);
 						float *to = j->y + ((t->image + n) * p->c.groups * p->rows + row) * p->made[0] * plane + z * plane + y * p->made[2];
-						write_line(j, to + x.first + x.apart * t->from[2], x.apart, none ? NULL : from, count, bias);
+						write_line(p, to + x.first + x.apart * t->from[2], x.apart, none ? NULL : from, count);
 					}
 		}
 		if (!none) buffer += nitrain_up(t->images * t->count[0] * t->count[1] * wide, p->l->lanes);
@@ -176,14 +213,16 @@ static void work(void *arg, size_t slot) {
 			nitrain_region(p, &t, j->x, channel, channels);
 			multiply(j, &t, channel, channels);
 		}
-		write(j, &t);
+		if (!p->direct || t.axes[0].taps * t.axes[1].taps * t.axes[2].taps == 0) write(j, &t);
 	}
 }
 
-int64_t nitrain_direct_scratch(const plan *p) { return p->weights + p->slots * p->slot; }
+int64_t nitrain_direct_scratch(const plan *p) { return p->weights + p->bias + p->slots * p->slot; }
 
 void nitrain_direct(const plan *p, const float *x, const float *w, const float *bias, float *y, float *scratch, void *team) {
-	job j = {.p = p, .x = x, .w = w, .bias = bias, .y = y, .packed = scratch, .scratch = scratch + p->weights, .team = team};
+	job j = {.p = p, .x = x, .w = w, .bias = bias, .y = y, .packed = scratch, .team = team};
+	j.starts = scratch + p->weights;
+	j.scratch = j.starts + p->bias;
 	nitrain_team_run(team, pack, (size_t)(p->c.groups * nitrain_up(p->rows, ROWS) / ROWS), &j);
 	nitrain_team_run(team, work, (size_t)p->slots, &j);
 }

@@ -237,7 +237,10 @@ void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
 	if (threads > 1) divide(p, ITEMS * (int64_t)threads);
 	set_sizes(p);
 	p->weights = nitrain_up(c->groups * nitrain_up(p->rows, ROWS) * p->depth * taps, 16);
-	p->buffer = nitrain_up(p->share, ROWS) * p->vectors * p->l->lanes;
+	p->bias = nitrain_up(c->groups * nitrain_up(p->rows, ROWS), 16);
+	p->direct = !p->packed && p->classes[2] == 1 && p->made[2] % p->l->lanes == 0 && p->block[COLUMNS] % p->l->lanes == 0 &&
+		(p->classes[1] == 1 || p->made[2] >= 3 * p->l->lanes);
+	p->buffer = p->direct && p->channels >= p->depth ? 0 : nitrain_up(p->share, ROWS) * p->vectors * p->l->lanes;
 	p->panel = p->packed ? nitrain_up(p->channels * taps * (3 * p->l->lanes + 1), 16) + 16 : 0;
 	p->slot = p->region + p->offsets + p->buffer + nitrain_up(2 * p->vectors, 16) + p->panel;
 }

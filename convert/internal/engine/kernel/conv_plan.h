@@ -33,9 +33,10 @@ typedef struct {
 	int64_t block[4], blocks[4];  // what an item has of a class, and how many there are
 	int64_t channels;             // summed at a time
 	int64_t share, shares;        // rows of an item, and how many there are
+	int direct;                   // tiles write to the output itself
 	int packed;                   // lines are short: positions are gathered into panels, line after line
 	int64_t items;
-	int64_t weights;              // floats of the packed kernel
+	int64_t weights, bias;        // floats of the packed kernel and bias
 	int64_t region, offsets, buffer, panel, vectors, slot; // floats of a thread's scratch memory
 	int64_t slots;
 } plan;

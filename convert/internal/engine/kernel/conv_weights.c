@@ -117,7 +117,7 @@ static void add_full(const job *j, place *o, int add) {
 		for (int64_t i = 0; i < n; i++) x[i] = o->turned + ((v + i) / taps * t->position + t->offsets[(v + i) % taps]) * lanes;
 		for (int64_t r = 0; r < t->rows; r += ROWS)
 			p->l->tile((int)nitrain_min(ROWS, t->rows - r), (int)n, o->positions, o->gradient + r * o->positions, o->at, x,
-				o->sums + r * wide + v * lanes, wide, add);
+				add ? o->sums + r * wide + v * lanes : NULL, wide, o->sums + r * wide + v * lanes, wide, 0);
 	}
 }
 

@@ -130,11 +130,11 @@ static void multiply(const layout *l, const float *a, const float *b, int64_t st
 		for (int64_t r = 0; r < rows; r += ROWS) {
 			const int64_t m = nitrain_min(ROWS, rows - r);
 			float *to = c + r * l->row + n * l->column;
-			if (l->column == 1 && left == vectors * lanes && (m == ROWS || m == 4 || m <= 2)) {
-				l->l->tile((int)m, (int)vectors, deep, a + r * deep, off, x, to, l->row, add);
+			if (l->column == 1 && left == vectors * lanes) {
+				l->l->tile((int)m, (int)vectors, deep, a + r * deep, off, x, add ? to : NULL, l->row, to, l->row, 0);
 				continue;
 			}
-			l->l->tile((int)m, (int)vectors, deep, a + r * deep, off, x, tile, width, 0);
+			l->l->tile((int)m, (int)vectors, deep, a + r * deep, off, x, NULL, 0, tile, width, 0);
 			store(l, to, tile, width, m, left, add);
 		}
 	}

@@ -3,6 +3,7 @@
 #ifndef NITRAIN_SIMD_H
 #define NITRAIN_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -15,12 +16,13 @@ typedef struct {
 	int32_t to, from;
 } piece;
 
-// Tiles multiply `rows` rows of a packed operand with vectors that lie anywhere: c[r][v] (+)= sum over k of
-// a[k*ROWS + r] * x[v][off[k] ...]. c has rows ldc apart and vectors side by side. add tells whether c counts.
+// Tiles multiply rows of a packed operand with vectors that lie anywhere: c[r][v] = start + sum over k of a[k*ROWS + r] *
+// x[v][off[k] ...], where start is from[r*pitch + v*lanes ...], from[r] where pitch is 0, and 0 where from is NULL. c has
+// rows ldc apart and vectors side by side. relu takes the larger of that and 0.
 typedef struct {
 	int lanes;
 	void (*tile)(int rows, int vectors, int64_t depth, const float *a, const int32_t *off, const float *const x[VECTORS],
-		float *c, int64_t ldc, int add);
+		const float *from, int64_t pitch, float *c, int64_t ldc, int relu);
 	// dots computes sum[r*6 + m] = sum over v < vectors, and over lanes, of g[r][v*lanes ...] * x[m][off[v] ...].
 	void (*dots)(int64_t vectors, const float *const g[4], const float *const x[6], const int32_t *off, float sum[24]);
 	void (*copy)(float *to, const float *from, int64_t n);

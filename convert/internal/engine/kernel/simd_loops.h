@@ -4,19 +4,24 @@
 typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #define VEC NAME(vec)
 
+// POSITIVE is the larger of a vector and 0; NaN stays.
+#define POSITIVE(v) ((VEC)(~((v) < 0) & (__typeof__((v) < 0))(v)))
+
 #define TILE(R, V)                                                                                                     \
 	TARGET static void NAME(tile##R##x##V)(int64_t depth, const float *a, const int32_t *off, const float *const *x,    \
-		float *c, int64_t ldc, int add) {                                                                              \
+		const float *from, int64_t pitch, float *c, int64_t ldc, int relu) {                                           \
 		VEC acc[R][V];                                                                                                 \
 		const float *p[V];                                                                                             \
 		_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) p[v] = x[v];                                               \
-		if (add) {                                                                                                     \
-			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                        \
-				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] = *(const VEC *)(c + r * ldc + v * LANES); \
-		} else {                                                                                                       \
-			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                        \
-				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] = (VEC){0};                              \
-		}                                                                                                              \
+		if (from && pitch) {                                                                                            \
+			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                            \
+				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] = *(const VEC *)(from + r * pitch + v * LANES); \
+		} else {                                                                                                        \
+			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {                                                          \
+				const VEC start = (VEC){0} + (from ? from[r] : 0);                                                            \
+				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] = start;                                        \
+			}                                                                                                              \
+		}                                                                                                               \
 		for (int64_t k = 0; k < depth; k++, a += ROWS) {                                                               \
 			const int64_t o = off[k];                                                                                  \
 			VEC w[V];                                                                                                  \
@@ -24,6 +29,10 @@ typedef float NAME(vec) __attribute__((vector_size(4 * LANES), aligned(4), may_a
 			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                        \
 				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] += w[v] * a[r];                          \
 		}                                                                                                              \
+		if (relu) {                                                                                                     \
+			_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                            \
+				_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) acc[r][v] = POSITIVE(acc[r][v]);         \
+		}                                                                                                               \
 		_Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                                                            \
 			_Pragma("GCC unroll 8") for (int v = 0; v < V; v++) *(VEC *)(c + r * ldc + v * LANES) = acc[r][v];         \
 	}
@@ -56,27 +65,33 @@ TILE(1, 3)
 TILE(1, 6)
 #endif
 #undef TILE
+#undef POSITIVE
 
+#define ARGUMENTS depth, a, off, x, from, pitch, c, ldc, relu
 #define CASES(R)                                                                                                       \
 	case R:                                                                                                            \
-		for (; vectors >= 3; vectors -= 3, x += 3, c += 3 * LANES) NAME(tile##R##x3)(depth, a, off, x, c, ldc, add);   \
-		if (vectors == 2) NAME(tile##R##x2)(depth, a, off, x, c, ldc, add);                                            \
-		if (vectors == 1) NAME(tile##R##x1)(depth, a, off, x, c, ldc, add);                                            \
+		for (; vectors >= 3; vectors -= 3, x += 3, c += 3 * LANES, from += from && pitch ? 3 * LANES : 0)              \
+			NAME(tile##R##x3)(ARGUMENTS);                                                                              \
+		if (vectors == 2) NAME(tile##R##x2)(ARGUMENTS);                                                                \
+		if (vectors == 1) NAME(tile##R##x1)(ARGUMENTS);                                                                \
 		break;
 
 // part computes 8, 4, 2 or 1 rows.
 static void NAME(part)(int rows, int vectors, int64_t depth, const float *a, const int32_t *off,
-	const float *const x[VECTORS], float *c, int64_t ldc, int add) {
+	const float *const *x, const float *from, int64_t pitch, float *c, int64_t ldc, int relu) {
 #ifndef HALF
 	if (vectors == 6 && rows < 8) {
-		if (rows == 4) NAME(tile4x6)(depth, a, off, x, c, ldc, add);
-		else if (rows == 2) NAME(tile2x6)(depth, a, off, x, c, ldc, add);
-		else NAME(tile1x6)(depth, a, off, x, c, ldc, add);
+		if (rows == 4) NAME(tile4x6)(ARGUMENTS);
+		else if (rows == 2) NAME(tile2x6)(ARGUMENTS);
+		else NAME(tile1x6)(ARGUMENTS);
 		return;
 	}
 	if (vectors == 4 && rows == 8) { // two pairs rather than three and one
-		NAME(tile8x2)(depth, a, off, x, c, ldc, add);
-		NAME(tile8x2)(depth, a, off, x + 2, c + 2 * LANES, ldc, add);
+		NAME(tile8x2)(ARGUMENTS);
+		x += 2;
+		c += 2 * LANES;
+		from += from && pitch ? 2 * LANES : 0;
+		NAME(tile8x2)(ARGUMENTS);
 		return;
 	}
 #endif
@@ -90,19 +105,20 @@ static void NAME(part)(int rows, int vectors, int64_t depth, const float *a, con
 	}
 }
 #undef CASES
+#undef ARGUMENTS
 
-static void NAME(tile)(int rows, int vectors, int64_t depth, const float *a, const int32_t *off,
-	const float *const x[VECTORS], float *c, int64_t ldc, int add) {
-	int r = 0;
-#ifndef HALF
-	if (rows >= 7) {
-		NAME(part)(8, vectors, depth, a, off, x, c, ldc, add);
-		return;
-	}
+static void NAME(tile)(int rows, int vectors, int64_t depth, const float *a, const int32_t *off, const float *const x[VECTORS],
+	const float *from, int64_t pitch, float *c, int64_t ldc, int relu) {
+#ifdef HALF
+	const int most = 4;
+#else
+	const int most = 8;
 #endif
-	for (; rows - r >= 3; r += 4) NAME(part)(4, vectors, depth, a + r, off, x, c + r * ldc, ldc, add);
-	if (rows - r == 2) NAME(part)(2, vectors, depth, a + r, off, x, c + r * ldc, ldc, add);
-	if (rows - r == 1) NAME(part)(1, vectors, depth, a + r, off, x, c + r * ldc, ldc, add);
+	const int64_t apart = pitch ? pitch : 1;
+	for (int r = 0, n; r < rows; r += n) {
+		n = rows - r >= most ? most : rows - r >= 4 ? 4 : rows - r >= 2 ? 2 : 1;
+		NAME(part)(n, vectors, depth, a + r, off, x, from ? from + r * apart : NULL, pitch, c + r * ldc, ldc, relu);
+	}
 }
 
 TARGET static void NAME(dots)(int64_t vectors, const float *const g[4], const float *const x[6], const int32_t *off, float sum[24]) {
