@@ -22,19 +22,10 @@ type series struct {
 // path is none of these.
 func (o Options) openDICOM(path string) (f *File, ok bool, err error) {
 	name, number := path, 0
-	info, err := os.Stat(path)
-	if err != nil {
-		base, text, found := cutLast(path, "#")
-		n, bad := strconv.Atoi(text)
-		if !found || bad != nil || n < 1 {
-			return nil, false, nil
-		}
-		if info, err = os.Stat(base); err != nil || !info.IsDir() {
-			return nil, false, nil
-		}
+	if base, n := numbered(path); n > 0 {
 		name, number = base, n
 	}
-	if info.IsDir() {
+	if isFolder(name) {
 		f, err = o.openFolder(name, number)
 		return f, true, err
 	}
@@ -54,6 +45,21 @@ func (o Options) openDICOM(path string) (f *File, ok bool, err error) {
 	}
 	f, err = o.fromSeries(path, v, true)
 	return f, true, err
+}
+
+// numbered takes the name of one of a folder's volumes apart: "folder#2". Its number is 0 where path is none.
+func numbered(path string) (dir string, n int) {
+	base, text, found := cutLast(path, "#")
+	n, err := strconv.Atoi(text)
+	if !found || err != nil || n < 1 || isFolder(path) || !isFolder(base) {
+		return path, 0
+	}
+	return base, n
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

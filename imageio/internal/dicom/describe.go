@@ -10,7 +10,7 @@ import (
 // Title names a volume in a list: what it is and where it came from, nothing of the patient.
 func (v *Volume) Title(size [3]int) string {
 	s := v.Planes[0].File.Set
-	text := fmt.Sprintf("series %s", word(s.Text(tagSeriesNumber)))
+	text := "series " + word(s.Text(tagSeriesNumber))
 	if m := word(s.Text(tagModality)); m != "" {
 		text += " " + m
 	}

@@ -75,10 +75,9 @@ func (s *source) need(n int64) error {
 func Open(path string, ignoreSums bool) (*File, error) {
 	f := &File{Path: path, ignoreSums: ignoreSums}
 	if err := f.open(); err != nil {
-		var e *volume.FormatError
-		if !errors.As(err, &e) {
-			var sys *os.PathError
-			if errors.As(err, &sys) {
+		e, ok := errors.AsType[*volume.FormatError](err)
+		if !ok {
+			if _, ok := errors.AsType[*os.PathError](err); ok {
 				return nil, err
 			}
 			e = f.fault("header", volume.ErrCorrupt)

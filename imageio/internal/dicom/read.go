@@ -1,7 +1,9 @@
 package dicom
 
 import (
-	"fmt"
+	"encoding/binary"
+	"math"
+	"strconv"
 	"sync"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
@@ -18,7 +20,7 @@ func OpenVolume(f *File) (*Volume, error) {
 	if len(all) > 1 {
 		v = stack(f.Path, planes)
 		v.Problem = &volume.FormatError{
-			Path: f.Path, Format: "dicom", Field: "PlaneOrientation", Want: "frames of one orientation and stack", Got: fmt.Sprintf("%d", len(all)), Err: volume.ErrGeometry,
+			Path: f.Path, Format: "dicom", Field: "PlaneOrientation", Want: "frames of one orientation and stack", Got: strconv.Itoa(len(all)), Err: volume.ErrGeometry,
 		}
 	}
 	return v, nil
@@ -176,20 +178,40 @@ func (v *Volume) values(i int, p *Pixels, frame []byte) (convert, error) {
 
 // scale applies slope and intercept in float64 and rounds once.
 func scale(dst []float32, src []byte, t volume.Type, slope, inter float64) {
-	if t != volume.Int16 && t != volume.Uint16 || slope == 1 && inter == 0 {
+	if t != volume.Int16 && t != volume.Uint16 || len(src) < 2*len(dst) {
 		volume.Floats(dst, src, t, false, slope, inter)
 		return
 	}
-	src = src[:2*len(dst)]
-	if t == volume.Int16 {
-		for i := range dst {
-			v := float64(int16(uint16(src[2*i]) | uint16(src[2*i+1])<<8))
-			dst[i] = float32(float64(v*slope) + inter)
-		}
+	if slope == 1 && inter == math.Trunc(inter) && math.Abs(inter) < 1<<23 { // whole numbers, exact as they are
+		whole(dst, src, t == volume.Int16, int32(inter))
 		return
 	}
 	for i := range dst {
-		v := float64(uint16(src[2*i]) | uint16(src[2*i+1])<<8)
+		v := float64(binary.LittleEndian.Uint16(src[2*i:]))
+		if t == volume.Int16 {
+			v = float64(int16(binary.LittleEndian.Uint16(src[2*i:])))
+		}
 		dst[i] = float32(float64(v*slope) + inter)
+	}
+}
+
+// whole adds a whole number to 16-bit samples, four at a time.
+func whole(dst []float32, src []byte, signed bool, inter int32) {
+	flip := uint64(0)
+	if signed { // x ^ 0x8000 - 0x8000 reads 16 bits as signed
+		flip, inter = 0x8000_8000_8000_8000, inter-0x8000
+	}
+	n := len(dst) &^ 3
+	for i := 0; i < n; i += 4 {
+		v := binary.LittleEndian.Uint64(src[2*i:2*i+8]) ^ flip
+		d := dst[i : i+4 : i+4]
+		d[0] = float32(int32(v&0xFFFF) + inter)
+		d[1] = float32(int32(v>>16&0xFFFF) + inter)
+		d[2] = float32(int32(v>>32&0xFFFF) + inter)
+		d[3] = float32(int32(v>>48) + inter)
+	}
+	for i := n; i < len(dst); i++ {
+		v := binary.LittleEndian.Uint16(src[2*i:]) ^ uint16(flip)
+		dst[i] = float32(int32(v) + inter)
 	}
 }

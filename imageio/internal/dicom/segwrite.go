@@ -182,9 +182,19 @@ func (s *Segmentation) origin(b *builder) {
 		tag Tag
 		vr  string
 	}{
-		{tagStudyDate, "DA"}, {tagStudyTime, "TM"}, {tagAccession, "SH"}, {tagReferringPhysician, "PN"}, {0x00081030, "LO"},
-		{tagPatientName, "PN"}, {tagPatientID, "LO"}, {tagPatientBirth, "DA"}, {tagPatientSex, "CS"},
-		{tagStudyUID, "UI"}, {tagStudyID, "SH"}, {tagFrameOfReference, "UI"}, {tagPositionReference, "LO"},
+		{tagStudyDate, "DA"},
+		{tagStudyTime, "TM"},
+		{tagAccession, "SH"},
+		{tagReferringPhysician, "PN"},
+		{0x00081030, "LO"},
+		{tagPatientName, "PN"},
+		{tagPatientID, "LO"},
+		{tagPatientBirth, "DA"},
+		{tagPatientSex, "CS"},
+		{tagStudyUID, "UI"},
+		{tagStudyID, "SH"},
+		{tagFrameOfReference, "UI"},
+		{tagPositionReference, "LO"},
 	} {
 		value := from.String(t.tag)
 		if value == "" && (t.tag == tagStudyUID || t.tag == tagFrameOfReference) {

@@ -142,10 +142,11 @@ func groups(planes []Plane) [][]Plane {
 	for _, p := range planes {
 		k := p.key
 		if p.Spatial {
-			for _, v := range p.Orientation {
-				k += fmt.Sprintf(" %.0f", 0+math.Round(v*1e3)) // 0+: no negative zero
+			var turn [6]int
+			for i, v := range p.Orientation {
+				turn[i] = int(math.Round(v * 1e3))
 			}
-			k += fmt.Sprintf(" %.5g %.5g", p.Spacing[0], p.Spacing[1])
+			k = fmt.Sprintf("%s %v %.5g %.5g", k, turn, p.Spacing[0], p.Spacing[1])
 		}
 		if _, seen := byKey[k]; !seen {
 			keys = append(keys, k)

@@ -20,7 +20,7 @@ func (h *huffman) build(counts, values []byte) error {
 	for length := 1; length <= 16; length++ {
 		n := int32(counts[length-1])
 		if code+n > 1<<length {
-			return errors.New("Huffman table with too many codes")
+			return errors.New("table of too many Huffman codes")
 		}
 		h.offset[length] = at - code
 		for range n {

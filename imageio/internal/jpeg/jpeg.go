@@ -233,14 +233,14 @@ func (d *decoder) quantization(s []byte) error {
 func (d *decoder) tables(s []byte) error {
 	for len(s) > 0 {
 		if len(s) < 17 || s[0]&15 > 3 || s[0]>>4 > 1 {
-			return errors.New("Huffman table")
+			return errors.New("table of Huffman codes")
 		}
 		n := 0
 		for _, c := range s[1:17] {
 			n += int(c)
 		}
 		if n > 256 || len(s) < 17+n {
-			return errors.New("Huffman table")
+			return errors.New("table of Huffman codes")
 		}
 		if err := d.huff[int(s[0]>>4)*4+int(s[0]&15)].build(s[1:17], s[17:17+n]); err != nil {
 			return err

@@ -11,17 +11,17 @@ type context struct{ a, b, c, n int32 }
 
 // coder holds what decodes samples; names are those of T.87.
 type coder struct {
-	bits               bitReader
-	maxval, near       int32
-	t1, t2, t3         int32
-	reset, rng, limit  int32
-	qbpp               int32
-	step               int32 // 2 near + 1
-	contexts           [365]context
-	run                [2]runContext
-	gradients          []int8 // quantised, of -maxval to maxval
-	precision          int
-	maximum, wrap, low int32
+	bits              bitReader
+	maxval, near      int32
+	t1, t2, t3        int32
+	reset, rng, limit int32
+	qbpp              int32
+	step              int32 // 2 near + 1
+	contexts          [365]context
+	run               [2]runContext
+	gradients         []int8 // quantised, of -maxval to maxval
+	precision         int
+	wrap              int32
 }
 
 // runContext is the state of one kind of run interruption.

@@ -150,18 +150,22 @@ func (l *library) seek(to, user uintptr) uintptr {
 
 // component is opj_image_comp_t.
 type component struct {
-	dx, dy, w, h, x0, y0, prec, bpp, signed, resolutions, factor uint32
-	data                                                         *int32
-	alpha                                                        uint16
+	dx, dy, w, h    uint32
+	_, _            uint32 // x0, y0
+	prec, _, signed uint32 // and bpp
+	_, _            uint32 // resolutions, factor
+	data            *int32
+	_               uint16 // alpha
 }
 
 // picture is opj_image_t.
 type picture struct {
-	x0, y0, x1, y1, components uint32
-	space                      int32
-	comps                      *component
-	profile                    unsafe.Pointer
-	profileLength              uint32
+	_, _, _, _ uint32 // x0, y0, x1, y1
+	components uint32
+	_          int32 // colour space
+	comps      *component
+	_          unsafe.Pointer // profile
+	_          uint32
 }
 
 // Decode decodes one picture.

@@ -22,7 +22,7 @@ type Expect struct{ Width, Height, Components int }
 // ErrMissing says that the library could not be loaded.
 var ErrMissing = errors.New("OpenJPEG is not installed")
 
-// codec numbers of openjpeg.h
+// Codec numbers of openjpeg.h.
 const (
 	codecStream = 0
 	codecJP2    = 2
@@ -39,7 +39,7 @@ func format(data []byte) (uintptr, error) {
 	return 0, errors.New("no JPEG 2000 codestream")
 }
 
-// size reads the SIZ marker of a codestream: nothing is handed to the library whose sizes are not as expected.
+// checkSize reads the SIZ marker of a codestream: nothing is handed to the library whose sizes are not as expected.
 func checkSize(data []byte, want Expect) error {
 	for at := 0; at+40 < len(data); at++ {
 		if data[at] != 0xFF || data[at+1] != 0x4F || data[at+2] != 0xFF || data[at+3] != 0x51 {
