@@ -63,6 +63,7 @@ func extraOps() []entry {
 		op[Affine](),
 		op[Distance](),
 		op[MatchHistogram](),
+		op[N4](),
 		op[Add](),
 		op[Subtract](),
 		op[Multiply](),

@@ -37,11 +37,21 @@ def volume(shape, seed):
     return v.astype(np.float32)
 
 
+def head(shape):
+    """Three tissues in an ellipsoid under a smooth field, with noise."""
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
+    r = np.sqrt(x ** 2 + y ** 2 + z ** 2)
+    v = 100 * (r < .95) + 60 * (r < .75) + 50 * (r < .45)
+    v = v * np.exp(.3 * x - .2 * y * y + .1 * z) + np.random.default_rng(7).normal(size=shape) * 2 * (r < .95)
+    return np.maximum(v, 0)[None].astype(np.float32)
+
+
 OBLIQUE = affine(rotation(.2, -.1, .4) @ np.diag([.9, 1.3, 2.2]), [12, -30, 44])
 INPUTS = {
     "a": (volume((9, 8, 7), 1), OBLIQUE, "intensity"),
     "b": (np.where(volume((9, 8, 7), 2) > -50, volume((9, 8, 7), 2), 0), OBLIQUE, "intensity"),
     "c": (np.abs(volume((11, 7, 6), 3)).astype(np.float32), affine(np.diag([-1., 2, 3]), [1, 2, 3]), "intensity"),
+    "head": (head((18, 16, 14)), affine(np.diag([-4., 4, 5]), [1, 2, 3]), "intensity"),
     "label": ((volume((9, 8, 7), 4) > 60).astype(np.float32) + 2 * (volume((9, 8, 7), 6) > 150), OBLIQUE, "label"),
 }
 
@@ -126,6 +136,17 @@ def moved():
     case("numpy", "affine_regrid", "a", [{"op": "affine", "matrix": m.tolist(), "regrid": True}], INPUTS["a"][0], INDEX, m @ a)
 
 
+def n4():
+    head = to_sitk("head")
+    f = sitk.N4BiasFieldCorrectionImageFilter()
+    f.SetMaximumNumberOfIterations([20, 20])
+    f.Execute(head, sitk.OtsuThreshold(head, 0, 1, 200))
+    field = np.exp(from_sitk(f.GetLogBiasFieldAsImage(head)))
+    steps = {"op": "n4", "shrink": 1, "levels": 2, "iterations": 20}
+    case("simpleitk", "n4_field", "head", [{**steps, "field": True}], field, 1e-4)
+    case("simpleitk", "n4", "head", [steps], INPUTS["head"][0] / field, 1e-4)
+
+
 emit(numpy=np.__version__, scipy=scipy.__version__, scikit_image=skimage.__version__, simpleitk=sitk.Version_VersionString())
 for key, (d, aff, kind) in INPUTS.items():
     emit(image=key, kind=kind, size=list(d.shape[1:]), channels=d.shape[0], affine=aff.tolist(), data=pack(d))
@@ -133,3 +154,4 @@ arithmetic()
 histogram()
 distance()
 moved()
+n4()
