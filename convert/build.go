@@ -24,6 +24,35 @@ type builder struct {
 	// collect gathers what cannot be built instead of stopping at the first of it.
 	collect bool
 	refused []Unsupported
+	// applied counts the nodes that were built, each turn of a loop anew; folded the elements of constants
+	// that the host computed.
+	applied, folded int
+}
+
+// Bounds on what a model may make of itself: loops in loops, constants from a few bytes.
+const (
+	maxApplied = 1 << 18
+	maxFolded  = 1 << 28
+)
+
+// count keeps account of a node's results.
+func (b *builder) count(out []*value) {
+	b.applied++
+	for _, v := range out {
+		if v.host != nil {
+			b.folded += v.host.len()
+		}
+	}
+	if b.applied > maxApplied || b.folded > maxFolded {
+		failWith(&tooMuch{})
+	}
+}
+
+// tooMuch ends the building of a model altogether.
+type tooMuch struct{}
+
+func (*tooMuch) Error() string {
+	return fmt.Sprintf("convert: the model unrolls to more than %d nodes or %d elements of constants", maxApplied, maxFolded)
 }
 
 // scope resolves names: those of a graph, then those of the graph around it.
@@ -82,6 +111,11 @@ type call struct {
 func (b *builder) run(nodes []*onnx.Node, s *scope) {
 	for _, n := range nodes {
 		out, err := b.apply(n, s)
+		var end *tooMuch
+		if errors.As(err, &end) {
+			failWith(end)
+		}
+		b.count(out)
 		if err != nil {
 			out = b.refuse(n, s, err)
 		}
@@ -266,7 +300,11 @@ func (c *call) wrap(t onnx.DType, n *graph.Node) *value {
 	if want := c.goType(t); n.DType() != want {
 		n = graph.ConvertDType(n, want)
 	}
-	return &value{dtype: t, shape: slices.Clone(n.Shape().Dimensions), node: n}
+	shape := slices.Clone(n.Shape().Dimensions)
+	if n, err := onnx.Elements(shape); err != nil || n > maxElements {
+		fail("a value of shape %v has more than %d elements", shape, maxElements)
+	}
+	return &value{dtype: t, shape: shape, node: n}
 }
 
 // outShifted is out for a result that differs from base by one number a channel; base may be nil.

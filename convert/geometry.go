@@ -35,11 +35,19 @@ func floorDiv(a, b int) int {
 // ceilDiv divides and rounds up.
 func ceilDiv(a, b int) int { return -floorDiv(-a, b) }
 
+// maxWindow bounds the sizes, strides and paddings of windows.
+const maxWindow = 1 << 20
+
 // window reads strides, dilations, pads and auto_pad for a kernel over the spatial sizes in.
 func (c *call) window(kernel, in []int) *window {
 	d := len(in)
 	if len(kernel) != d {
 		fail("a kernel of %d axes does not fit an input of %d spatial axes", len(kernel), d)
+	}
+	for _, k := range kernel {
+		if k < 1 || k > maxWindow {
+			fail("kernel: want numbers from 1 to %d, got %v", maxWindow, kernel)
+		}
 	}
 	w := &window{kernel: kernel, stride: c.perAxis("strides", d), dilation: c.perAxis("dilations", d), pads: make([][2]int, d)}
 	switch mode := c.stringAttr("auto_pad", "NOTSET"); mode {
@@ -79,8 +87,8 @@ func (c *call) perAxis(name string, d int) []int {
 		fail("%s: want %d numbers, got %d", name, d, len(list))
 	}
 	for _, v := range list {
-		if v < 1 {
-			fail("%s: want positive numbers, got %v", name, list)
+		if v < 1 || v > maxWindow {
+			fail("%s: want numbers from 1 to %d, got %v", name, maxWindow, list)
 		}
 	}
 	return list
@@ -98,6 +106,9 @@ func (c *call) padsAttr(d int) [][2]int {
 	}
 	for i := range pads {
 		pads[i] = [2]int{list[i], list[d+i]}
+		if min(list[i], list[d+i]) < -maxWindow || max(list[i], list[d+i]) > maxWindow {
+			fail("pads: want numbers within %d, got %v", maxWindow, list)
+		}
 	}
 	return pads
 }

@@ -78,6 +78,13 @@ func (h *host) set(i int, v float64) {
 	}
 }
 
+// countable fails for a number of things that is too large to go through one by one while a graph is built.
+func countable(n int) {
+	if n > maxHost {
+		fail("%d elements are too many to go through while the graph is built", n)
+	}
+}
+
 // toInt rounds towards zero; what int64 cannot hold saturates.
 func toInt(v float64) int64 {
 	switch {

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"fmt"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -8,6 +10,9 @@ import (
 	"github.com/nitrain/nitrain/convert/internal/engine"
 	"github.com/nitrain/nitrain/onnx"
 )
+
+// maxElements bounds the elements of an input and of every value that is made of it.
+const maxElements = 1 << 32
 
 // check builds the model once, without compiling it, to find every node that cannot be built. Free input
 // sizes are guessed; then only reasons that lie in the nodes themselves count.
@@ -25,6 +30,9 @@ func (g *Graph) check() error {
 		shape, guess := g.checkShape(info)
 		guessed = guessed || guess
 		dtype, ok := goType(info.DType, b.float)
+		if n, err := onnx.Elements(shape); err != nil || n > maxElements {
+			return fmt.Errorf("convert: input %q: want at most %d elements, got shape %v", info.Name, maxElements, shape)
+		}
 		switch {
 		case info.Kind != "":
 			return notTensor("input", info)

@@ -86,16 +86,30 @@ func sorted(gr *onnx.Graph) (nodes []*onnx.Node, moved bool, err error) {
 	return nodes, moved, nil
 }
 
-// reads lists the names that a node needs, those inside its subgraphs included.
+// reads lists the names that a node needs, those inside its subgraphs included unless they are made there.
 func reads(n *onnx.Node) []string {
-	names := n.Inputs
+	names := slices.Clip(n.Inputs)
 	for _, sub := range n.Subgraphs() {
+		own := map[string]bool{}
+		for _, in := range sub.Inputs {
+			own[in.Name] = true
+		}
+		for _, in := range sub.Initializers {
+			own[in.Name] = true
+		}
 		for _, m := range sub.Nodes {
-			names = append(slices.Clip(names), reads(m)...)
+			for _, o := range m.Outputs {
+				own[o] = true
+			}
+		}
+		var inner []string
+		for _, m := range sub.Nodes {
+			inner = append(inner, reads(m)...)
 		}
 		for _, o := range sub.Outputs {
-			names = append(slices.Clip(names), o.Name)
+			inner = append(inner, o.Name)
 		}
+		names = append(names, slices.DeleteFunc(inner, func(name string) bool { return own[name] })...)
 	}
 	return names
 }

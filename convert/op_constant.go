@@ -50,7 +50,11 @@ func foldConstantOfShape(c *call) []*host {
 
 func foldRange(c *call) []*host {
 	start, limit, step := c.in[0].host, c.in[1].host.at(0), c.in[2].host.at(0)
-	n := max(0, int(math.Ceil((limit-start.at(0))/step)))
+	length := math.Ceil((limit - start.at(0)) / step)
+	if !(math.Abs(length) <= maxHost) {
+		fail("a range from %g to %g in steps of %g", start.at(0), limit, step)
+	}
+	n := max(0, int(length))
 	out := newHost(start.dtype, []int{n})
 	for i := range n {
 		out.set(i, start.at(0)+float64(i)*step)

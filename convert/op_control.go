@@ -207,6 +207,9 @@ func opSplitToSequence(c *call) []*value {
 		squeeze = c.intAttr("keepdims", 1) == 0
 	case c.arg(1).rank() == 0:
 		each := c.ints(1, "the sizes of a split")[0]
+		if each < 1 {
+			fail("parts of size %d do not make up %d", each, n)
+		}
 		for left := n; left > 0; left -= each {
 			sizes = append(sizes, min(each, left))
 		}
@@ -214,6 +217,9 @@ func opSplitToSequence(c *call) []*value {
 		sizes = c.ints(1, "the sizes of a split")
 	}
 	out := &value{isList: true}
+	if len(sizes) > maxTurns {
+		refuse("a sequence of %d parts is too long", len(sizes))
+	}
 	from := 0
 	for _, s := range sizes {
 		var v *value

@@ -64,6 +64,9 @@ func (c *call) splitSizes() (int, []int) {
 	}
 	if len(sizes) == 0 {
 		parts := c.intAttr("num_outputs", len(c.n.Outputs))
+		if parts < 1 || parts > len(c.n.Outputs) {
+			fail("%d parts for %d outputs", parts, len(c.n.Outputs))
+		}
 		each := ceilDiv(n, parts)
 		for left := n; len(sizes) < parts; left -= each {
 			sizes = append(sizes, max(0, min(each, left)))
@@ -71,6 +74,9 @@ func (c *call) splitSizes() (int, []int) {
 	}
 	total := 0
 	for _, s := range sizes {
+		if s < 0 || s > n {
+			fail("parts of sizes %v do not make up %d", sizes, n)
+		}
 		total += s
 	}
 	if total != n {
@@ -104,6 +110,7 @@ func foldSplit(c *call) []*host {
 
 // rangeOf lists from..to-1.
 func rangeOf(from, to int) []int {
+	countable(to - from)
 	out := []int{}
 	for i := from; i < to; i++ {
 		out = append(out, i)

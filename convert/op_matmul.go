@@ -187,6 +187,9 @@ func contract(a, b term, needed []rune) term {
 		case j < 0:
 			ra = append(ra, l)
 		case a.node.Shape().Dimensions[i] != b.node.Shape().Dimensions[j]:
+			if dims(a.node)[i] != 1 && dims(b.node)[j] != 1 {
+				fail("operands have sizes %d and %d where they share a letter", dims(a.node)[i], dims(b.node)[j])
+			}
 			// One of the two is a broadcast axis of an ellipsis.
 			return contract(stretch(a, b), stretch(b, a), needed)
 		case slices.Contains(needed, l):

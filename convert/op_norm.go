@@ -217,6 +217,9 @@ func opLpNorm(c *call) []*value {
 func opLRN(c *call) []*value {
 	x := c.x(0)
 	size := c.intAttr("size", 1)
+	if size < 1 || size > maxTurns {
+		refuse("a neighbourhood of %d channels is not unrolled (1 to %d are)", size, maxTurns)
+	}
 	amounts := make([][2]int, x.Rank())
 	amounts[1] = [2]int{(size - 1) / 2, size / 2}
 	squares := pad(graph.Mul(x, x), 0, amounts)

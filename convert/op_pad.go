@@ -28,6 +28,8 @@ func (c *call) padAmounts() [][2]int {
 	out := make([][2]int, rank)
 	for i, a := range over {
 		out[a] = [2]int{list[i], list[len(over)+i]}
+		countable(max(list[i], list[len(over)+i]))
+		countable(-min(list[i], list[len(over)+i]))
 	}
 	return out
 }
@@ -58,9 +60,16 @@ func opPad(c *call) []*value {
 // padByCopy pads one axis with elements of the axis itself.
 func padByCopy(x *graph.Node, a int, p [2]int, mode string) *graph.Node {
 	n := x.Shape().Dimensions[a]
-	from, to := -p[0], n+p[1]
+	parts := copiedRange(x, a, -p[0], 0, mode)
+	parts = append(parts, x)
+	return concatenated(append(parts, copiedRange(x, a, n, n+p[1], mode)...), a)
+}
+
+// copiedRange returns what stands at positions from..to-1 around an axis: runs of consecutive source positions
+// become slices, reversed where they go down.
+func copiedRange(x *graph.Node, a, from, to int, mode string) []*graph.Node {
+	n := x.Shape().Dimensions[a]
 	var parts []*graph.Node
-	// Runs of consecutive source positions become slices, reversed where they go down.
 	for i := from; i < to; {
 		at := source(i, n, mode)
 		j := i + 1
@@ -84,10 +93,7 @@ func padByCopy(x *graph.Node, a int, p [2]int, mode string) *graph.Node {
 		}
 		i = j
 	}
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return graph.Concatenate(parts, a)
+	return parts
 }
 
 // source returns where a padded position takes its element from.

@@ -88,6 +88,7 @@ func (w *window) disjoint() bool {
 
 // separablePool is a max pool made of maxima of shifted slices, axis by axis, the last axis first.
 func separablePool(x *graph.Node, w *window) *graph.Node {
+	w.unrollable()
 	for i, v := range slices.Backward(w.kernel) {
 		a := i + 2
 		n := x.Shape().Dimensions[a]
@@ -109,6 +110,15 @@ func separablePool(x *graph.Node, w *window) *graph.Node {
 		x = best
 	}
 	return x
+}
+
+// unrollable refuses windows whose taps are too many to become nodes of the graph.
+func (w *window) unrollable() {
+	for _, k := range w.kernel {
+		if k > maxTurns {
+			refuse("a window of %d is not unrolled (up to %d are)", k, maxTurns)
+		}
+	}
 }
 
 // lowest is a number below all activations that stays finite.
@@ -142,6 +152,7 @@ func opAveragePool(c *call) []*value {
 
 // counts returns how many taps of each window position along axis i lie in [lo, hi).
 func (w *window) counts(i, in, lo, hi int) []float64 {
+	countable(w.out(i, in))
 	out := make([]float64, w.out(i, in))
 	for o := range out {
 		for k := range w.kernel[i] {
@@ -256,6 +267,7 @@ func joinZeros(x *graph.Node, amounts [][2]int) *graph.Node {
 
 // dilatedSum sums shifted slices, axis by axis.
 func dilatedSum(x *graph.Node, w *window) *graph.Node {
+	w.unrollable()
 	for i := range w.kernel {
 		a := i + 2
 		n := x.Shape().Dimensions[a]

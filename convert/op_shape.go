@@ -198,11 +198,21 @@ func foldExpand(c *call) []*host {
 // maxFold bounds the constants that grow by folding; larger ones are made in the graph.
 const maxFold = 1 << 20
 
+// positive fails for a number below zero.
+func positive(n int, what string) {
+	if n < 0 {
+		fail("%s: want no negative number, got %d", what, n)
+	}
+}
+
 func opTile(c *call) []*value {
 	x := c.x(0)
 	n := c.ints(1, "the repeats of a tile")
 	if len(n) != x.Rank() {
 		fail("repeats %v do not fit %d axes", n, x.Rank())
+	}
+	for _, r := range n {
+		positive(r, "a repeat of a tile")
 	}
 	shape := dims(x)
 	var wide, once []int
@@ -216,8 +226,15 @@ func opTile(c *call) []*value {
 
 func foldTile(c *call) []*host {
 	h := c.in[0].host
-	for a, n := range c.ints(1, "the repeats of a tile") {
+	list := c.ints(1, "the repeats of a tile")
+	if len(list) != len(h.shape) {
+		fail("repeats %v do not fit %d axes", list, len(h.shape))
+	}
+	for a, n := range list {
 		var picks []int
+		positive(n, "a repeat of a tile")
+		countable(n)
+		countable(n * h.shape[a])
 		for range n {
 			for i := range h.shape[a] {
 				picks = append(picks, i)

@@ -19,6 +19,8 @@ func maxPositions(x, y *graph.Node, w *window, columns bool) *graph.Node {
 		amounts[i] = [2]int{w.pads[i][0], (shape[i+2]-1)*w.stride[i] + w.extent(i) - n - w.pads[i][0]}
 	}
 	px := pad(x, lowest(x), append([][2]int{{}, {}}, amounts...))
+	w.unrollable()
+	countable(product(w.kernel) * product(shape[2:]))
 	spatial := product(in[2:])
 	far := broadcast(graph.Scalar(x.Graph(), indexType, math.MaxInt32), shape)
 	best := far
