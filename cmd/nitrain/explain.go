@@ -181,7 +181,7 @@ func (a *app) runExplain(ctx context.Context, f explainFlags, model, scan string
 	if err := f.parse(a.seed); err != nil {
 		return err
 	}
-	if err := errors.Join(outputs(f.out, f.regions, f.report), named(f.out, ".nii", ".nii.gz", ".png")); err != nil {
+	if err := errors.Join(outputs(f.out, f.regions, f.report), named(f.out, imageio.Extensions()...)); err != nil {
 		return err
 	}
 	var images []*imageio.Image

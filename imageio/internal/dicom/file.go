@@ -114,6 +114,7 @@ func (f *File) open() error {
 		if err != nil {
 			return damaged(f, err)
 		}
+		defer stream.Close()
 		f.gzipped, f.size = true, -1
 		s = &source{Reader: stream, limit: min(maxHeader, stream.Limit())}
 		if err := s.need(firstRead); err != nil {

@@ -105,9 +105,12 @@ func (f *File) inflate(file *os.File, limit int64, l Layout) ([]byte, error) {
 	}
 	var r io.Reader = file
 	if f.gzipped {
-		if r, err = volume.NewStream(file, info.Size(), f.ignoreSums); err != nil {
+		stream, err := volume.NewStream(file, info.Size(), f.ignoreSums)
+		if err != nil {
 			return nil, err
 		}
+		defer stream.Close()
+		r = stream
 	}
 	if f.deflateAt > 0 {
 		if _, err := io.CopyN(io.Discard, r, f.deflateAt); err != nil {

@@ -110,6 +110,10 @@ type partsPass struct {
 }
 
 func (r *partsPass) Close() error {
+	if r.inner != nil {
+		r.inner.Close()
+		r.inner = nil
+	}
 	if r.file == nil {
 		return nil
 	}

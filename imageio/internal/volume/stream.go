@@ -10,6 +10,8 @@ import (
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
+
+	"github.com/nitrain/nitrain/imageio/internal/gunzip"
 )
 
 // MaxRatio is the most that DEFLATE can expand its input.
@@ -21,14 +23,12 @@ type Stream struct {
 	FileSize   int64 // bytes on the disk
 	Pos        int64 // of the next uncompressed byte
 
-	Trailing   bool // bytes that are not gzip follow the last member
-	Mismatch   bool // a checksum was wrong and was ignored
-	ignoreSums bool
+	Trailing bool // bytes that are not gzip follow the last member
+	Mismatch bool // a checksum was wrong and was ignored
 
 	file io.Closer
 	buf  *bufio.Reader
-	gz   *gzip.Reader
-	done bool
+	gz   *gunzip.Reader
 }
 
 // OpenStream opens a file for one pass from its start. A wrong gzip checksum is an error
@@ -65,7 +65,7 @@ func open(path string, begin func(io.Reader, int64) (*Stream, error)) (*Stream, 
 
 // NewStream is OpenStream on a reader of known size, which the caller closes.
 func NewStream(r io.Reader, size int64, ignoreSums bool) (*Stream, error) {
-	s := &Stream{FileSize: size, ignoreSums: ignoreSums, buf: bufio.NewReaderSize(r, 1<<18)}
+	s := &Stream{FileSize: size, buf: bufio.NewReaderSize(r, 1<<16)}
 	magic, err := s.buf.Peek(2)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -74,18 +74,20 @@ func NewStream(r io.Reader, size int64, ignoreSums bool) (*Stream, error) {
 		return s, nil
 	}
 	s.Compressed = true
-	if s.gz, err = gzip.NewReader(s.buf); err != nil {
+	if s.gz, err = gunzip.NewReader(s.buf, ignoreSums); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = ErrTruncated
 		}
 		return nil, err
 	}
-	s.gz.Multistream(false)
 	return s, nil
 }
 
-// Close closes the file.
+// Close ends the decoder of compressed data and closes the file.
 func (s *Stream) Close() error {
+	if s.gz != nil {
+		s.gz.Close()
+	}
 	if s.file == nil {
 		return nil
 	}
@@ -107,39 +109,10 @@ func (s *Stream) Read(p []byte) (int, error) {
 		s.Pos += int64(n)
 		return n, err
 	}
-	for !s.done {
-		n, err := s.gz.Read(p)
-		s.Pos += int64(n)
-		if errors.Is(err, gzip.ErrChecksum) && s.ignoreSums {
-			s.Mismatch = true
-			err = io.EOF
-		}
-		if errors.Is(err, io.EOF) {
-			err = s.nextMember()
-		}
-		if n > 0 || err != nil || len(p) == 0 {
-			return n, err
-		}
-	}
-	return 0, io.EOF
-}
-
-// nextMember goes on to the next gzip member. Anything else behind the last one is left alone and noted.
-func (s *Stream) nextMember() error {
-	magic, err := s.buf.Peek(2)
-	if len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
-		if err := s.gz.Reset(s.buf); err != nil {
-			return err
-		}
-		s.gz.Multistream(false)
-		return nil
-	}
-	s.done = true
-	s.Trailing = len(magic) > 0
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	return io.EOF
+	n, err := s.gz.Read(p)
+	s.Pos += int64(n)
+	s.Trailing, s.Mismatch = s.gz.Trailing, s.gz.Mismatch
+	return n, err
 }
 
 // Skip passes over n uncompressed bytes.
@@ -152,7 +125,7 @@ func (s *Stream) Skip(n int64) error {
 func IsDamage(err error) bool {
 	var flate1 flate.CorruptInputError
 	var bzip bzip2.StructuralError
-	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zlib.ErrChecksum) ||
+	return errors.Is(err, gunzip.ErrChecksum) || errors.Is(err, gunzip.ErrHeader) || errors.Is(err, gunzip.ErrCorrupt) || errors.Is(err, zlib.ErrChecksum) ||
 		errors.Is(err, zlib.ErrHeader) || errors.As(err, &flate1) || errors.As(err, &bzip)
 }
 
