@@ -9,12 +9,20 @@ import (
 	"os"
 	"testing"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // TestAdamAgainstPyTorch follows 20 Adam steps of a small U-Net, which testdata/gen/adam.py made in float64. PyTorch
 // own float32 run differs from it by 1e-6; the rounding of 20 steps stays below 1e-4.
 func TestAdamAgainstPyTorch(t *testing.T) {
+	t.Run("onnx", func(t *testing.T) { testAdam(t, repaired(t)) })
+	t.Run("cpu", func(t *testing.T) { testAdam(t, ours(t, Options{})) })
+}
+
+// testAdam follows the reference on one engine.
+func testAdam(t *testing.T, b compute.Backend) {
+	t.Helper()
 	data, err := os.ReadFile("testdata/ref/adam.json")
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +31,6 @@ func TestAdamAgainstPyTorch(t *testing.T) {
 	if err := json.Unmarshal(data, &ref); err != nil {
 		t.Fatal(err)
 	}
-	b := repaired(t)
 	for _, dims := range []int{2, 3} {
 		t.Run(fmt.Sprintf("%dd", dims), func(t *testing.T) {
 			var want struct{ Losses, Output []float64 }
