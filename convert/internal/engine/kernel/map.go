@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"sync/atomic"
 	"unsafe"
 )
@@ -51,11 +52,11 @@ func (m *Map) InPlace(out, in int) bool {
 		return false
 	}
 	stride := 1
-	for d := len(m.Dims) - 1; d >= 0; d-- {
-		if m.Dims[d] != 1 && l.Strides[d] != stride {
+	for d, size := range slices.Backward(m.Dims) {
+		if size != 1 && l.Strides[d] != stride {
 			return false
 		}
-		stride *= m.Dims[d]
+		stride *= size
 	}
 	return true
 }

@@ -207,12 +207,18 @@ INLINE float pow_f(float x, float y) {
 	l = a == 0 ? -INFINITY : l;
 	float p = exp2_d(y * l);
 	p = x != x ? x : p;
-	const float small = at_least(at_most(y, 16777216.0f), -16777216.0f);
-	const int32_t whole = (int32_t)small, odd = (whole & 1) & ((float)whole == y);
-	const int32_t negative = (int32_t)bits_of(x) < 0;
-	p = float_of(bits_of(p) ^ (uint32_t)(negative & odd) << 31);
-	p = negative & (a > 0) & (a <= 3.40282347e38f) & ((float)whole != small) ? NAN : p;
-	p = (a == 1) & (fabsf(y) > 3.40282347e38f) ? 1.0f : p;
+	// Whether y is whole and odd is asked without a conversion, which would be a branch.
+	const int32_t negative = (int32_t)bits_of(x) >> 31;
+	int32_t odd = floorf(y) == y ? negative : 0;
+	odd = floorf(0.5f * y) == 0.5f * y ? 0 : odd;
+	p = float_of(bits_of(p) ^ (uint32_t)odd << 31);
+	int32_t undefined = floorf(y) == y ? 0 : negative;
+	undefined = a == 0 ? 0 : undefined;
+	undefined = a > 3.40282347e38f ? 0 : undefined;
+	p = undefined ? NAN : p;
+	float one = fabsf(y) > 3.40282347e38f ? 1.0f : p;
+	one = a == 1 ? one : p;
+	p = one;
 	p = x == 1 ? 1.0f : p;
 	return y == 0 ? 1.0f : p;
 }

@@ -99,8 +99,10 @@ func TestMapPow(t *testing.T) {
 	team := newTeam(t, 2)
 	var a, b []float32
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
-	special := []float32{0, float32(math.Copysign(0, -1)), 1, -1, 2, -2, 3, -3, 0.5, -0.5, 0.999999, 1.000001, inf, -inf, nan,
-		1e30, -1e30, 1e-30, 16777216, 16777217, -16777215, 33, -33, 2147483648, 4e9}
+	special := []float32{
+		0, float32(math.Copysign(0, -1)), 1, -1, 2, -2, 3, -3, 0.5, -0.5, 0.999999, 1.000001, inf, -inf, nan,
+		1e30, -1e30, 1e-30, 16777216, 16777217, -16777215, 33, -33, 2147483648, 4e9,
+	}
 	for _, x := range special {
 		for _, y := range special {
 			a, b = append(a, x), append(b, y)

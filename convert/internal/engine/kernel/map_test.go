@@ -4,10 +4,11 @@ package kernel
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"unsafe"
 )
@@ -49,13 +50,18 @@ func float32s(b []byte) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
 
-// TestMap compares random programs over random spaces and views with their meaning, in every width of vectors.
+// TestMap compares random programs over random spaces and views with their meaning, in every width of vectors: more of them
+// where NITRAIN_ACCEPTANCE is set.
 func TestMap(t *testing.T) {
 	team := newTeam(t, 3)
+	seeds := uint64(120)
+	if os.Getenv("NITRAIN_ACCEPTANCE") != "" {
+		seeds = 5000
+	}
 	for _, wide := range []int{4, 8, 16} {
-		t.Run(fmt.Sprint(wide), func(t *testing.T) {
+		t.Run(strconv.Itoa(wide), func(t *testing.T) {
 			defer widest(wide)()
-			for seed := range uint64(250) {
+			for seed := range seeds {
 				testRandom(t, team, seed)
 				if t.Failed() {
 					return
@@ -108,10 +114,10 @@ func check(t *testing.T, m *Map, outs [][]byte, want [][]float64, seed uint64) {
 			if o.Type == Float32 && o.Reduce == Sum {
 				tolerance = 1e-6*math.Abs(w) + 1e-3 // partial sums: of terms up to about 1e3
 			}
-			switch {
-			case o.Type == Float32:
+			switch o.Type {
+			case Float32:
 				w = float64(flushed(float32(w)))
-			case o.Type == Int32:
+			case Int32:
 				w = float64(int32(int64(w)))
 			default:
 				w = float64(uint8(int64(w)))
