@@ -83,7 +83,7 @@ static void strip(const job *j, const item *t, const sink *s, const float *w, in
 }
 
 // tiles multiplies the vectors that lie at t->at with the kernel of a class.
-static void tiles(const job *j, const item *t, const sink *s, const float *w, int64_t depth, int64_t vectors, float *buffer) {
+static void tiles(const job *j, const item *t, const sink *s, const float *w, int64_t depth, int64_t vectors, int64_t plane, int64_t planes, float *buffer) {
 	const plan *p = j->p;
 	if (!p->direct) {
 		for (int64_t v = 0; v < vectors; v += VECTORS) strip(j, t, s, w, depth, v, (int)nitrain_min(VECTORS, vectors - v), buffer, NULL);
@@ -95,7 +95,7 @@ static void tiles(const job *j, const item *t, const sink *s, const float *w, in
 	const lattice *a = t->axes;
 	int64_t v = 0;
 	for (int64_t n = 0; n < t->images; n++)
-		for (int64_t z = 0; z < t->count[0]; z++)
+		for (int64_t z = plane; z < plane + planes; z++)
 			for (int64_t l = 0; l < lines; l++) {
 				float *y = j->y + ((((t->image + n) * p->c.groups + t->group) * p->rows + t->row) * p->made[0] + a[0].first + a[0].apart * (t->from[0] + z)) *
 					p->made[1] * p->made[2] + (a[1].first + a[1].apart * (t->from[1] + l)) * p->made[2] + t->from[2];
@@ -141,8 +141,8 @@ static void panels(const job *j, const item *t, const sink *s, const float *w, i
 	}
 }
 
-// multiply adds the products of some channels to the buffer.
-static void multiply(const job *j, const item *t, int64_t channel, int64_t channels) {
+// multiply adds the products of some channels, for planes of positions from one on.
+static void multiply(const job *j, const item *t, int64_t channel, int64_t channels, int64_t plane, int64_t planes) {
 	const plan *p = j->p;
 	float *buffer = t->buffer;
 	for (int64_t k = 0; k < p->classes[2]; k++) {
@@ -150,13 +150,34 @@ static void multiply(const job *j, const item *t, int64_t channel, int64_t chann
 		const int64_t count = across(p, t, x), taps = axes[0].taps * axes[1].taps * x->taps;
 		if (!count || !taps) continue;
 		const int64_t shift = p->c.pass ? x->base + t->from[2] - t->low : 0;
-		const int64_t vectors = nitrain_vectors(p, t, shift, count, p->packed ? count : p->l->lanes);
-		nitrain_offsets(p, t, x, channels);
+		const int64_t vectors = nitrain_vectors(p, t, planes, shift, count, p->packed ? count : p->l->lanes);
+		nitrain_offsets(p, t, x, channels, plane * axes[0].step);
 		const float *w = j->packed + nitrain_kernel(p, t->group, axes) + (t->row * p->depth + channel * ROWS) * taps;
 		const sink s = {.first = channel == 0, .last = channel + channels == p->depth, .apart = p->depth * taps};
-		if (p->packed) panels(j, t, &s, w, channels * taps, vectors * count, count, buffer);
-		else tiles(j, t, &s, w, channels * taps, vectors, buffer);
-		buffer += p->packed ? nitrain_up(vectors * count, p->l->lanes) : vectors * p->l->lanes;
+		if (p->packed) {
+			panels(j, t, &s, w, channels * taps, vectors * count, count, buffer);
+			buffer += nitrain_up(vectors * count, p->l->lanes);
+			continue;
+		}
+		tiles(j, t, &s, w, channels * taps, vectors, plane, planes, buffer + vectors / planes * plane * p->l->lanes);
+		buffer += vectors / planes * t->count[0] * p->l->lanes;
+	}
+}
+
+// fill computes an item plane by plane where its region is a ring.
+static void fill(const job *j, const item *t) {
+	const plan *p = j->p;
+	const lattice *z = &t->axes[0];
+	const int64_t planes = t->ring < t->extent[0] ? 1 : t->count[0];
+	for (int64_t channel = 0; channel < p->depth; channel += p->channels) {
+		const int64_t channels = nitrain_min(p->channels, p->depth - channel);
+		int64_t copied = 0;
+		for (int64_t plane = 0; plane < t->count[0]; plane += planes) {
+			const int64_t from = nitrain_max(copied, plane * z->step), end = (plane + planes - 1) * z->step + reach(z) + 1;
+			nitrain_region(p, t, j->x, channel, channels, from, end);
+			copied = end;
+			multiply(j, t, channel, channels, plane, planes);
+		}
 	}
 }
 
@@ -208,11 +229,7 @@ static void work(void *arg, size_t slot) {
 		const int64_t number = atomic_fetch_add(&j->next, 1);
 		if (number >= p->items || nitrain_team_stopped(j->team)) return;
 		if (!nitrain_find(p, number, &t)) continue;
-		for (int64_t channel = 0; channel < p->depth; channel += p->channels) {
-			const int64_t channels = nitrain_min(p->channels, p->depth - channel);
-			nitrain_region(p, &t, j->x, channel, channels);
-			multiply(j, &t, channel, channels);
-		}
+		fill(j, &t);
 		if (!p->direct || t.axes[0].taps * t.axes[1].taps * t.axes[2].taps == 0) write(j, &t);
 	}
 }

@@ -108,9 +108,16 @@ static int64_t extent(const plan *p, int axis, int64_t n) {
 	return most;
 }
 
-static int64_t region(const plan *p, const int64_t block[4]) {
+// copied returns how many inputs of a channel an item reads, and region how many of them it holds at a time.
+static int64_t copied(const plan *p, const int64_t block[4]) {
 	int64_t low;
 	return block[0] * extent(p, 0, block[1]) * extent(p, 1, block[2]) * nitrain_span(p, block[3], &low);
+}
+
+static int64_t region(const plan *p, const int64_t block[4]) {
+	if (!p->ring) return copied(p, block);
+	const int64_t one[4] = {1, 1, block[2], block[3]};
+	return copied(p, one);
 }
 
 static int64_t vectors(const plan *p, const int64_t block[4]) {
@@ -126,7 +133,10 @@ static int64_t items(const plan *p, const int64_t block[4]) {
 
 // fits tells whether an item may be so large.
 static int fits(const plan *p, const int64_t b[4]) {
-	return p->channels * region(p, b) <= REGION && vectors(p, b) <= MOST && vectors(p, b) * p->l->lanes * p->share <= BUFFER;
+	if (p->channels * region(p, b) > REGION) return 0;
+	if (p->ring && b[0] > 1) return 0;
+	if (p->direct && p->channels >= p->depth) return b[0] * b[2] * b[3] <= MOST * p->l->lanes && (p->ring || vectors(p, b) <= MOST);
+	return vectors(p, b) * p->l->lanes * p->share <= BUFFER && vectors(p, b) <= MOST;
 }
 
 // grow makes blocks larger while they fit, that along which least input is read twice.
@@ -140,7 +150,7 @@ static void grow(plan *p, const int64_t most[4]) {
 			if (b[order[i]] == most[order[i]]) continue;
 			b[order[i]] = nitrain_min(2 * b[order[i]], most[order[i]]);
 			if (!fits(p, b)) continue;
-			const double cost = (double)region(p, b) / (double)vectors(p, b);
+			const double cost = (double)copied(p, b) / (double)vectors(p, b);
 			if (least >= 0 && cost >= least) continue;
 			least = cost;
 			memcpy(best, b, sizeof b);
@@ -231,6 +241,8 @@ void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
 	const int64_t times = nitrain_min((p->depth * taps + deep - 1) / deep, p->depth);
 	p->channels = (p->depth + times - 1) / times;
 	set_share(p, SHARE);
+	p->direct = !p->packed && p->classes[2] == 1 && p->made[2] % p->l->lanes == 0 && (p->classes[1] == 1 || p->made[2] >= 3 * p->l->lanes);
+	p->ring = p->packed || p->widest[0] == 1 ? 0 : extent(p, 0, 1);
 	const int64_t line[4] = {1, 1, 1, nitrain_min(p->widest[2], 512)};
 	while (p->channels > 1 && p->channels * region(p, line) > REGION) p->channels = (p->channels + 1) / 2;
 	set_block(p);
@@ -238,8 +250,6 @@ void nitrain_plan(plan *p, const nitrain_conv *c, int threads) {
 	set_sizes(p);
 	p->weights = nitrain_up(c->groups * nitrain_up(p->rows, ROWS) * p->depth * taps, 16);
 	p->bias = nitrain_up(c->groups * nitrain_up(p->rows, ROWS), 16);
-	p->direct = !p->packed && p->classes[2] == 1 && p->made[2] % p->l->lanes == 0 && p->block[COLUMNS] % p->l->lanes == 0 &&
-		(p->classes[1] == 1 || p->made[2] >= 3 * p->l->lanes);
 	p->buffer = p->direct && p->channels >= p->depth ? 0 : nitrain_up(p->share, ROWS) * p->vectors * p->l->lanes;
 	p->panel = p->packed ? nitrain_up(p->channels * taps * (3 * p->l->lanes + 1), 16) + 16 : 0;
 	p->slot = p->region + p->offsets + p->buffer + nitrain_up(2 * p->vectors, 16) + p->panel;

@@ -32,6 +32,7 @@ typedef struct {
 	int64_t classes[3], widest[3]; // of each axis, and the most positions in one
 	int64_t block[4], blocks[4];  // what an item has of a class, and how many there are
 	int64_t channels;             // summed at a time
+	int64_t ring;                 // planes of the region, which are used again and again; 0: it holds all that an item reads
 	int64_t share, shares;        // rows of an item, and how many there are
 	int direct;                   // tiles write to the output itself
 	int packed;                   // lines are short: positions are gathered into panels, line after line
@@ -68,7 +69,8 @@ typedef struct {
 	int64_t group, row, rows, image, images;
 	lattice axes[3];          // of the last, only the first class
 	int64_t from[3], count[3]; // positions in the class
-	int64_t extent[3], low;   // of the region: planes, lines, inputs of a line; the first of a line
+	int64_t extent[3], low;   // of what is read: planes, lines, inputs of a line; the first of a line
+	int64_t ring;             // planes of the region: plane u is the (u mod ring)-th
 	int64_t position;         // floats between taps' positions, per channel: images * extents
 	float *region, *buffer, *panel;
 	int32_t *offsets;
@@ -79,14 +81,15 @@ typedef struct {
 // nitrain_find fills in the item of a number; it returns 0 where there is nothing to do.
 int nitrain_find(const plan *p, int64_t number, item *t);
 
-// nitrain_region copies what the item reads of some channels of x: [channel][image][plane][line][inputs].
-void nitrain_region(const plan *p, const item *t, const float *x, int64_t channel, int64_t channels);
+// nitrain_region copies planes [from, to) that the item reads of some channels of x: [channel][image][plane][line][inputs].
+void nitrain_region(const plan *p, const item *t, const float *x, int64_t channel, int64_t channels, int64_t from, int64_t to);
 
-// nitrain_offsets lists where channels and taps lie in the region, for class x along lines.
-void nitrain_offsets(const plan *p, const item *t, const lattice *x, int64_t channels);
+// nitrain_offsets lists where channels and taps lie in the region, for class x along lines, from a plane of the region on.
+void nitrain_offsets(const plan *p, const item *t, const lattice *x, int64_t channels, int64_t plane);
 
-// nitrain_vectors lists where every so many of count positions along lines lie in the region, and returns how many there are.
-int64_t nitrain_vectors(const plan *p, const item *t, int64_t shift, int64_t count, int64_t every);
+// nitrain_vectors lists where every so many of count positions along lines lie from there, for some planes of positions,
+// and returns how many there are.
+int64_t nitrain_vectors(const plan *p, const item *t, int64_t planes, int64_t shift, int64_t count, int64_t every);
 
 // nitrain_direct computes p, with nitrain_direct_scratch floats of scratch memory.
 int64_t nitrain_direct_scratch(const plan *p);

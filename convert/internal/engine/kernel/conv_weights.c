@@ -95,10 +95,10 @@ static void add_full(const job *j, place *o, int add) {
 	const plan *p = &j->l->p;
 	item *t = &o->t;
 	const int64_t lanes = p->l->lanes, taps = j->l->taps, sets = (o->channels + lanes - 1) / lanes, wide = sets * taps * lanes;
-	o->positions = nitrain_vectors(p, t, 0, t->count[2], 1);
+	o->positions = nitrain_vectors(p, t, t->count[0], 0, t->count[2], 1);
 	for (int64_t i = 0; i < o->positions; i++) o->at[i] = (int32_t)(t->at[i] * lanes);
-	nitrain_region(p, t, j->x, o->channel, o->channels);
-	nitrain_offsets(p, t, &t->axes[2], 1);
+	nitrain_region(p, t, j->x, o->channel, o->channels, 0, t->extent[0]);
+	nitrain_offsets(p, t, &t->axes[2], 1, 0);
 	for (int64_t s = 0; s < sets; s++) {
 		const int64_t n = nitrain_min(lanes, o->channels - s * lanes);
 		float *to = o->turned + s * t->position * lanes;
@@ -136,11 +136,11 @@ static void add_rest(const job *j, place *o, float *dw) {
 	const plan *p = &j->l->p;
 	item *t = &o->t;
 	const int64_t taps = j->l->taps, columns = o->channels * taps, lanes = p->l->lanes;
-	const int64_t vectors = nitrain_vectors(p, t, 0, t->count[2], lanes), wide = vectors * lanes;
+	const int64_t vectors = nitrain_vectors(p, t, t->count[0], 0, t->count[2], lanes), wide = vectors * lanes;
 	for (int64_t v = 0; v < vectors; v++) o->at[v] = (int32_t)t->at[v];
 	spans(j, t, t->row, t->rows, copy, o->gradient, wide, 1, lanes);
-	nitrain_region(p, t, j->x, o->channel, o->channels);
-	nitrain_offsets(p, t, &t->axes[2], o->channels);
+	nitrain_region(p, t, j->x, o->channel, o->channels, 0, t->extent[0]);
+	nitrain_offsets(p, t, &t->axes[2], o->channels, 0);
 	for (int64_t r = 0; r < t->rows; r += 4) {
 		const float *g[4], *x[6];
 		float dot[24];

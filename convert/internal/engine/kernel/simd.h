@@ -26,7 +26,6 @@ typedef struct {
 	// dots computes sum[r*6 + m] = sum over v < vectors, and over lanes, of g[r][v*lanes ...] * x[m][off[v] ...].
 	void (*dots)(int64_t vectors, const float *const g[4], const float *const x[6], const int32_t *off, float sum[24]);
 	void (*copy)(float *to, const float *from, int64_t n);
-	// zero writes n zeros, and up to 15 more behind them.
 	void (*zero)(float *to, int64_t n);
 	// transpose sets to[c*wide + r] to from[r*pitch + c].
 	void (*transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns);

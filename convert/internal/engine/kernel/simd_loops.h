@@ -206,7 +206,10 @@ TARGET static void NAME(gather)(float *to, int64_t width, const float *from, con
 #undef GATHER
 
 TARGET static void NAME(zero)(float *to, int64_t n) {
-	for (int64_t t = 0; t < n; t += LANES) *(VEC *)(to + t) = (VEC){0};
+	int64_t t = 0;
+	for (; t + LANES <= n; t += LANES) *(VEC *)(to + t) = (VEC){0};
+	for (; t + 4 <= n; t += 4) *(NAME(quad) *)(to + t) = (NAME(quad)){0};
+	for (; t < n; t++) to[t] = 0;
 }
 
 static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose), NAME(gather)};
