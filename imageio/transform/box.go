@@ -44,21 +44,27 @@ type fill struct {
 	mode  PadMode
 }
 
+// grid returns the grid of the box's voxels.
+func (b box) grid(g imageio.Grid) imageio.Grid {
+	out := imageio.Grid{Affine: g.Affine}
+	var at [3]float64
+	for i := range 3 {
+		out.Size[i] = b.hi[i] - b.lo[i]
+		at[i] = float64(b.lo[i])
+	}
+	origin := g.Affine.Apply(at)
+	for i := range 3 {
+		out.Affine[i][3] = origin[i]
+	}
+	return out
+}
+
 // cut returns the voxels of a box, the grid moved exactly; the image itself when the box is the whole.
 func cut(im *imageio.Image, b box, f fill) (*imageio.Image, error) {
 	if b == wholeBox(im.Grid.Size) {
 		return im, nil
 	}
-	grid := imageio.Grid{Affine: im.Grid.Affine}
-	var at [3]float64
-	for i := range 3 {
-		grid.Size[i] = b.hi[i] - b.lo[i]
-		at[i] = float64(b.lo[i])
-	}
-	origin := im.Grid.Affine.Apply(at)
-	for i := range 3 {
-		grid.Affine[i][3] = origin[i]
-	}
+	grid := b.grid(im.Grid)
 	out, err := newImage(im, grid, im.Channels, true)
 	if err != nil {
 		return nil, err

@@ -104,14 +104,18 @@ func (c CenterCrop) check() error { return within("size", c.Size, -1) }
 func (c CenterCrop) Apply(im *imageio.Image) (*imageio.Image, error) { return apply(c, im) }
 
 func (c CenterCrop) run(im *imageio.Image) (*imageio.Image, error) {
-	box := wholeBox(im.Grid.Size)
-	for i, n := range im.Grid.Size {
+	return cut(im, c.box(im.Grid), fill{})
+}
+
+func (c CenterCrop) box(g imageio.Grid) box {
+	box := wholeBox(g.Size)
+	for i, n := range g.Size {
 		if want := c.Size[i]; want > 0 && want < n {
 			box.lo[i] = n/2 - want/2
 			box.hi[i] = box.lo[i] + want
 		}
 	}
-	return cut(im, box, fill{})
+	return box
 }
 
 // within reports numbers of voxels below a least value or absurdly large.

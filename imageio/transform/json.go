@@ -192,6 +192,9 @@ func valueError(err error, t reflect.Type, raw []byte) error {
 	if w, ok := errors.AsType[wantError](err); ok {
 		return w
 	}
+	if f, ok := errors.AsType[*FormatError](err); ok { // of a step inside a step
+		return f
+	}
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}

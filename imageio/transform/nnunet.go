@@ -12,10 +12,7 @@ import (
 // the slices are interpolated; between them the nearest is taken.
 func (s Spacing) nnunet(im *imageio.Image) (*imageio.Image, error) {
 	mm, old := s.target(im.Grid, 0), im.Grid.Spacing()
-	var size [3]int
-	for i, n := range im.Grid.Size {
-		size[i] = max(1, whole(old[i]/mm[i]*float64(n)))
-	}
+	size := s.nnunetSize(im.Grid)
 	how := or(s.Interpolation, Linear)
 	if size == im.Grid.Size || im.Kind == imageio.Label || how == Nearest {
 		return stretch3(im, size, NearestExact, false)
@@ -35,6 +32,14 @@ func (s Spacing) nnunet(im *imageio.Image) (*imageio.Image, error) {
 		stretchSlices(out.Channel(c), size, im.Channel(c), im.Grid.Size, apart, how)
 	}
 	return out, nil
+}
+
+func (s Spacing) nnunetSize(g imageio.Grid) (size [3]int) {
+	mm, old := s.target(g, 0), g.Spacing()
+	for i, n := range g.Size {
+		size[i] = max(1, whole(old[i]/mm[i]*float64(n)))
+	}
+	return size
 }
 
 const noAxis = -1

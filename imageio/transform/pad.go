@@ -72,12 +72,15 @@ func (p PadMultiple) check() error {
 func (p PadMultiple) Apply(im *imageio.Image) (*imageio.Image, error) { return apply(p, im) }
 
 func (p PadMultiple) run(im *imageio.Image) (*imageio.Image, error) {
-	var size [3]int
-	for i, n := range im.Grid.Size {
+	return pad(im, p.size(im.Grid), fill{float32(p.Value), p.Mode}, p.Method)
+}
+
+func (p PadMultiple) size(g imageio.Grid) (size [3]int) {
+	for i, n := range g.Size {
 		k := max(1, p.K[i])
 		size[i] = (n + k - 1) / k * k
 	}
-	return pad(im, size, fill{float32(p.Value), p.Mode}, p.Method)
+	return size
 }
 
 func checkPadding(value float64, mode PadMode, method PadMethod) error {
@@ -91,19 +94,27 @@ func checkPadding(value float64, mode PadMode, method PadMethod) error {
 }
 
 func pad(im *imageio.Image, size [3]int, f fill, method PadMethod) (*imageio.Image, error) {
-	b := wholeBox(im.Grid.Size)
+	b := padBox(im.Grid.Size, size, method)
 	for i, n := range im.Grid.Size {
+		if far := max(-b.lo[i], b.hi[i]-n); f.mode == PadReflect && far >= n {
+			return nil, fmt.Errorf("mode reflect: want padding below the %d voxels of axis %d, got %d", n, i, far)
+		}
+	}
+	return cut(im, b, f)
+}
+
+// padBox returns the box that reaches over the image to at least a size.
+func padBox(from, size [3]int, method PadMethod) box {
+	b := wholeBox(from)
+	for i, n := range from {
 		width := max(0, size[i]-n)
 		before := width / 2
 		if method == PadEnd {
 			before = 0
 		}
 		b.lo[i], b.hi[i] = -before, n+width-before
-		if far := max(before, width-before); f.mode == PadReflect && far >= n {
-			return nil, fmt.Errorf("mode reflect: want padding below the %d voxels of axis %d, got %d", n, i, far)
-		}
 	}
-	return cut(im, b, f)
+	return b
 }
 
 // indices returns the source index of each position of a box along an axis, -1 for the constant.

@@ -39,12 +39,7 @@ func (r Resize) check() error {
 func (r Resize) Apply(im *imageio.Image) (*imageio.Image, error) { return apply(r, im) }
 
 func (r Resize) run(im *imageio.Image) (*imageio.Image, error) {
-	size := [3]int(r.Size)
-	for i, n := range im.Grid.Size {
-		if size[i] <= 0 {
-			size[i] = n
-		}
-	}
+	size := r.size(im.Grid)
 	if r.AntiAliasing && im.Kind != imageio.Label {
 		var err error
 		if im, err = r.blur(im, size); err != nil {
@@ -52,6 +47,16 @@ func (r Resize) run(im *imageio.Image) (*imageio.Image, error) {
 		}
 	}
 	return stretch3(im, size, r.Interpolation, r.AlignCorners)
+}
+
+func (r Resize) size(g imageio.Grid) [3]int {
+	size := [3]int(r.Size)
+	for i, n := range g.Size {
+		if size[i] <= 0 {
+			size[i] = n
+		}
+	}
+	return size
 }
 
 func (r Resize) blur(im *imageio.Image, size [3]int) (*imageio.Image, error) {
@@ -94,11 +99,7 @@ func (z Zoom) check() error {
 func (z Zoom) Apply(im *imageio.Image) (*imageio.Image, error) { return apply(z, im) }
 
 func (z Zoom) run(im *imageio.Image) (*imageio.Image, error) {
-	var size [3]int
-	for i, n := range im.Grid.Size {
-		size[i] = int(math.Floor(float64(n) * z.Factor[i]))
-	}
-	out, err := stretch3(im, size, z.Interpolation, z.AlignCorners)
+	out, err := stretch3(im, z.size(im.Grid), z.Interpolation, z.AlignCorners)
 	if err != nil || !z.KeepSize {
 		return out, err
 	}
@@ -106,6 +107,13 @@ func (z Zoom) run(im *imageio.Image) (*imageio.Image, error) {
 		return nil, err
 	}
 	return CenterCrop{Size: im.Grid.Size}.run(out)
+}
+
+func (z Zoom) size(g imageio.Grid) (size [3]int) {
+	for i, n := range g.Size {
+		size[i] = int(math.Floor(float64(n) * z.Factor[i]))
+	}
+	return size
 }
 
 func checkStretch(how Interpolation, alignCorners bool) error {

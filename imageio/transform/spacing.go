@@ -102,20 +102,25 @@ func (s Spacing) monai(im *imageio.Image) (*imageio.Image, error) {
 }
 
 func (s Spacing) itk(im *imageio.Image) (*imageio.Image, error) {
-	grid := imageio.Grid{Affine: im.Grid.Affine}
-	old, mm := im.Grid.Spacing(), s.target(im.Grid, 0)
-	for i, n := range im.Grid.Size {
-		grid.Size[i] = max(1, whole(float64(n)*old[i]/mm[i]))
-		for row := range 3 {
-			grid.Affine[row][i] *= mm[i] / old[i]
-		}
-	}
+	grid := s.itkGrid(im.Grid)
 	r, err := between(im.Grid, grid)
 	if err != nil {
 		return nil, err
 	}
 	r.edge = halfVoxel
 	return r.image(im, grid, s.Interpolation)
+}
+
+func (s Spacing) itkGrid(g imageio.Grid) imageio.Grid {
+	out := imageio.Grid{Affine: g.Affine}
+	old, mm := g.Spacing(), s.target(g, 0)
+	for i, n := range g.Size {
+		out.Size[i] = max(1, whole(float64(n)*old[i]/mm[i]))
+		for row := range 3 {
+			out.Affine[row][i] *= mm[i] / old[i]
+		}
+	}
+	return out
 }
 
 // target returns the wanted spacing, the image's own where it is kept or within slack.

@@ -61,6 +61,7 @@ func extraOps() []entry {
 		op[Remap](),
 		op[OneHot](),
 		op[Affine](),
+		op[Lazy](),
 		op[Distance](),
 		op[MatchHistogram](),
 		op[N4](),
