@@ -14,6 +14,8 @@ type Mode struct {
 	// Random is the state of GoMLX's random generator (see graph.RNGStateFromSeed) for Dropout and random
 	// operators in training. Without it Dropout passes everything on.
 	Random *graph.Node
+	// Calibrate normalises with batch statistics, whatever the import says, and makes them the running ones.
+	Calibrate bool
 }
 
 // Forward builds the model inside a GoMLX graph. in has a node for every input of the model, params one for

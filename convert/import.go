@@ -15,7 +15,7 @@ const (
 	BatchNormFrozen
 	// BatchNormTrain normalises with the statistics of the batch and updates the running ones.
 	BatchNormTrain
-	// BatchNormRecalibrate normalises with the running statistics and updates them from the batch.
+	// BatchNormRecalibrate is BatchNormFrozen; Step.Recalibrate takes the statistics anew.
 	BatchNormRecalibrate
 )
 

@@ -140,12 +140,13 @@ func opBatchNorm(c *call) []*value {
 	asked := c.model.training[c.n]
 	batch, update := asked && c.mode.Training, asked && c.mode.Training
 	switch c.model.options.BatchNorm {
-	case BatchNormFrozen:
+	case BatchNormFrozen, BatchNormRecalibrate:
 		batch, update = false, false
 	case BatchNormTrain:
 		batch, update = c.mode.Training, c.mode.Training
-	case BatchNormRecalibrate:
-		batch, update = false, c.mode.Training
+	}
+	if c.mode.Calibrate {
+		batch, update = true, true
 	}
 	var over []int
 	for a := range x.Rank() {
@@ -170,6 +171,9 @@ func opBatchNorm(c *call) []*value {
 func (c *call) runningStatistics(x, mean, variance *graph.Node, over []int, update bool) []*value {
 	x = graph.StopGradient(x)
 	momentum := c.floatAttr("momentum", 0.9)
+	if c.mode.Calibrate {
+		momentum = 0
+	}
 	m := keep(x, graph.ReduceMean, over)
 	centred := graph.Sub(x, m)
 	v := graph.ReduceMean(graph.Mul(centred, centred), over...)

@@ -229,7 +229,13 @@ func (s *stepper) program(k kind, batch map[string]*onnx.Tensor) (*program, erro
 			}
 		}
 	}
-	p, err := s.compile(k, infos, batch)
+	build := s.compile
+	if k == kindCalibrate {
+		build = func(_ kind, infos []onnx.ValueInfo, batch map[string]*onnx.Tensor) (*program, error) {
+			return s.compileStatistics(infos, batch)
+		}
+	}
+	p, err := build(k, infos, batch)
 	if err == nil {
 		s.programs[key] = p
 	}

@@ -120,6 +120,9 @@ const (
 
 	FrozenNorm BatchNorm = "frozen" // running statistics, which stand still
 	TrainNorm  BatchNorm = "train"  // the batch's statistics; running ones follow
+	// RecalibrateNorm is FrozenNorm, but that before every validation behind a step the running statistics are
+	// taken anew, from forward passes over the last training batches.
+	RecalibrateNorm BatchNorm = "recalibrate"
 )
 
 // Defaults returns the Config that the command line starts from: made for fine-tuning on few scans.

@@ -155,7 +155,7 @@ func (p *plan) fillChoices(e *ConfigError) {
 	choose(e, "optimizer", &p.Optimizer, Adam, Adam, AdamW, SGD)
 	choose(e, "schedule", &p.Schedule, pick(exact, Constant, Cosine), Constant, Cosine, Poly)
 	choose(e, "init-head", &p.InitHead, KeepHead, KeepHead, ZeroHead, KaimingHead)
-	choose(e, "bn", &p.BatchNorm, FrozenNorm, FrozenNorm, TrainNorm)
+	choose(e, "bn", &p.BatchNorm, FrozenNorm, FrozenNorm, TrainNorm, RecalibrateNorm)
 	if p.Rate == 0 {
 		p.Rate = 1e-3
 		if p.Optimizer == SGD {

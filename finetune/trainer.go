@@ -110,8 +110,11 @@ func newTrainer(m *onnx.Model, b *convert.Backend, train, valid []dataset.Case, 
 
 func importOptions(p *plan, input onnx.ValueInfo) convert.ImportOptions {
 	o := convert.ImportOptions{BatchNorm: convert.BatchNormFrozen}
-	if p.BatchNorm == TrainNorm {
+	switch p.BatchNorm {
+	case TrainNorm:
 		o.BatchNorm = convert.BatchNormTrain
+	case RecalibrateNorm:
+		o.BatchNorm = convert.BatchNormRecalibrate
 	}
 	if !p.Whole && !slices.Contains(p.Patch[:], 0) {
 		shape := append([]int{p.Batch, len(p.spec.Input.Channels)}, p.spec.Input.Layout.Shape(p.Patch)...)

@@ -7,12 +7,16 @@ import (
 	"math"
 
 	"github.com/nitrain/nitrain/imageio/metric"
+	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/predict"
 )
 
 // validate scores the current weights on the validation cases with the sliding window that serves, keeps
 // the best, and saves.
 func (t *Trainer) validate(ctx context.Context, on func(Event)) error {
+	if err := t.recalibrate(ctx); err != nil {
+		return err
+	}
 	t.state.Validated = t.state.Step
 	if len(t.valid) == 0 {
 		return errors.Join(t.save(), t.derive())
@@ -37,6 +41,25 @@ func (t *Trainer) validate(ctx context.Context, on func(Event)) error {
 		return err
 	}
 	return t.derive()
+}
+
+// calibration is the number of steps whose batches give new running statistics.
+const calibration = 16
+
+// recalibrate takes the running statistics anew, where the plan says so, from the batches of the last steps.
+func (t *Trainer) recalibrate(ctx context.Context) error {
+	if t.plan.BatchNorm != RecalibrateNorm {
+		return nil
+	}
+	var batches []map[string]*onnx.Tensor
+	for number := max(0, t.state.Step-calibration); number < t.state.Step; number++ {
+		l := t.batches.step(number)
+		if l.err != nil {
+			return l.err
+		}
+		batches = append(batches, l.batches...)
+	}
+	return t.step.Recalibrate(ctx, batches...)
 }
 
 // judge scores the current weights.

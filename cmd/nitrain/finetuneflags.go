@@ -43,7 +43,7 @@ func (t *trainFlags) register(cmd *cobra.Command) {
 	f.StringArrayVar(&c.Freeze, "freeze", nil, "`PATTERN` (regular expression) of parameters that stand still; may repeat")
 	f.StringArrayVar(&c.Train, "train", nil, "`PATTERN` of parameters that train although --freeze matches; alone: only these")
 	f.StringVar(&t.initHead, "init-head", "", "how the last layer starts: keep, zero or kaiming (default keep)")
-	f.StringVar(&t.batchNrm, "bn", "", "BatchNormalization: frozen or train (default frozen)")
+	f.StringVar(&t.batchNrm, "bn", "", "BatchNormalization: frozen, train, or recalibrate (frozen, with statistics taken anew before validations); default frozen")
 	f.IntVar(&c.ValidateEvery, "validate-every", 0, "steps between validations (0: a tenth of the run)")
 	f.IntVar(&c.EarlyStop, "early-stop", 0, "stop after `N` validations without a better score (0: never)")
 }
