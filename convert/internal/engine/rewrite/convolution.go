@@ -62,12 +62,7 @@ func (b *builder) input(n, x, w *ir.Node, a ir.Convolution) *ir.Node {
 	w = b.transpose(w, layout(a.Axes.KernelOutputChannels, a.Axes.KernelInputChannels, a.Axes.KernelSpatial))
 	groups, dims := a.ChannelGroups, w.Shape.Dimensions
 	in, out := dims[0], dims[1]*groups
-	// [in, out/groups, k...] becomes [out, in/groups, k...].
-	w = b.reshape(w, append([]int{groups, in / groups, out / groups}, dims[2:]...)...)
-	perm := identity(len(w.Shape.Dimensions))
-	perm[1], perm[2] = 2, 1
-	w = b.reshape(b.transpose(w, perm), append([]int{out, in / groups}, dims[2:]...)...)
-	w = b.reverse(w, identity(len(dims))[2:])
+	w = b.reverse(b.swapped(w, groups), identity(len(dims))[2:])
 	taps, to := dims[2:], pick(n, a.Axes.OutputSpatial)
 	before := make([]int, len(taps))
 	for i, k := range taps {
@@ -80,6 +75,21 @@ func (b *builder) input(n, x, w *ir.Node, a ir.Convolution) *ir.Node {
 	}
 	y := b.kernel(c, append([]int{c.Batch, c.In}, to...), x, w)
 	return b.transpose(y, inverse(layout(a.Axes.OutputBatch, a.Axes.OutputChannels, a.Axes.OutputSpatial)))
+}
+
+// swapped turns a kernel [in, out/groups, k...] into [out, in/groups, k...].
+func (b *builder) swapped(w *ir.Node, groups int) *ir.Node {
+	dims := w.Shape.Dimensions
+	perm := identity(len(dims))
+	if groups == 1 {
+		perm[0], perm[1] = 1, 0
+		return b.transpose(w, perm)
+	}
+	in, out := dims[0]/groups, dims[1]
+	w = b.reshape(w, append([]int{groups, in, out}, dims[2:]...)...)
+	perm = append(perm, len(dims))
+	perm[1], perm[2] = 2, 1
+	return b.reshape(b.transpose(w, perm), append([]int{groups * out, in}, dims[2:]...)...)
 }
 
 // weights is the gradient of a convolution's kernel: x is what the convolution took, with batch and channels swapped,
