@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -79,3 +80,9 @@ func (b *Backend) Compute() compute.Backend { return b.compute }
 
 // Close frees the engine. Nothing made with it may be used afterwards.
 func (b *Backend) Close() { b.close.Do(b.compute.Finalize) }
+
+// Profile starts, anew, or ends the record of what each operation takes. Only the CPU engine keeps one.
+func (b *Backend) Profile(on bool) error { return engine.Profile(b.compute, on) }
+
+// WriteProfile writes what was recorded, in the Trace Event Format that chrome://tracing and Perfetto open.
+func (b *Backend) WriteProfile(w io.Writer) error { return engine.WriteProfile(b.compute, w) }

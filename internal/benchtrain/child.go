@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -55,7 +56,7 @@ func find(folder, name string) (network, error) {
 }
 
 // serve trains a network as bench_train.py does, in the same dialogue.
-func serve(folder, name, device string, threads int) error {
+func serve(folder, name, device, trace string, threads int) error {
 	n, err := find(folder, name)
 	if err != nil {
 		return err
@@ -100,6 +101,12 @@ func serve(folder, name, device string, threads int) error {
 	if err := say.Encode(answer{Loss: first}); err != nil {
 		return err
 	}
+	if trace != "" {
+		if err := b.Profile(true); err != nil {
+			return err
+		}
+		defer func() { _ = writeTrace(b, trace) }()
+	}
 	runner := g.Runner(b)
 	infer := func() (float64, error) {
 		_, err := runner.Run(context.Background(), map[string]*onnx.Tensor{"x": x})
@@ -129,6 +136,15 @@ func serve(folder, name, device string, threads int) error {
 		}
 	}
 	return nil
+}
+
+// writeTrace writes where the time went.
+func writeTrace(b *convert.Backend, path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.WriteProfile(f), f.Close())
 }
 
 // learningRate is small: with the usual one, rounding decides the course of some networks within three steps.

@@ -25,13 +25,14 @@ func main() {
 	out := flag.String("o", "", "Markdown file for the table; empty: standard output")
 	noisy := flag.Bool("noisy", false, "count turns during which something else used the machine too: no benchmark then")
 	child := flag.Bool("child", false, "train one network as nitrain (used by this program itself)")
+	trace := flag.String("trace", "", "with -child: file for a trace of where the time goes")
 	device := flag.String("device", "cpu", "nitrain's device")
 	flag.Parse()
 	if *data == "" {
 		fail(fmt.Errorf("want -data FOLDER"))
 	}
 	if *child {
-		fail(serve(*data, *only, *device, *threads))
+		fail(serve(*data, *only, *device, *trace, *threads))
 		return
 	}
 	b := bench{python: *python, script: *script, data: *data, threads: *threads, turns: *turns, noisy: *noisy, device: *device}
