@@ -32,6 +32,7 @@ type Backend struct {
 	name    string
 	float   dtypes.DType // the type that float32 and half-precision values are computed in; float64 in tests
 	close   sync.Once
+	serial  sync.Mutex // held while something that can be cancelled runs
 }
 
 // NewBackend starts the engine that the options name. Nothing is ever downloaded.

@@ -49,8 +49,7 @@ func (r *Runner) Inputs() []onnx.ValueInfo { return r.graph.Inputs() }
 // Outputs lists the model's outputs.
 func (r *Runner) Outputs() []onnx.ValueInfo { return r.graph.Outputs() }
 
-// Run computes every output. ctx is looked at before and after the computation, which itself cannot be
-// interrupted.
+// Run computes every output. When ctx is cancelled the CPU engine ends within one operation; others finish first.
 func (r *Runner) Run(ctx context.Context, inputs map[string]*onnx.Tensor) (map[string]*onnx.Tensor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +65,11 @@ func (r *Runner) Run(ctx context.Context, inputs map[string]*onnx.Tensor) (map[s
 	if err != nil {
 		return nil, err
 	}
-	got, err := p.run(feed, nil)
+	var got map[string]*tensors.Tensor
+	err = r.backend.interruptibly(ctx, func() (err error) {
+		got, err = p.run(feed, nil)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ const (
 	lossKey   = "loss"
 	normKey   = "norm"
 	randomKey = "random"
+	shareKey  = "share" // of a micro-batch in the mean gradient
 )
 
 func momentKey(i int, name string) string { return fmt.Sprintf("moment%d/%s", i+1, name) }
@@ -94,13 +95,14 @@ func (s *stepper) run(ctx context.Context, lr float64, batches []map[string]*onn
 		return res, err
 	}
 	scalars := s.config.Optimizer.scalars(lr, s.count+1)
-	if len(batches) == 1 {
-		if err := s.execute(kindStep, batches[0], scalars, 1, 0, &res); err != nil {
+	if len(batches) == 1 && ctx.Done() == nil {
+		if err := s.execute(ctx, kindStep, batches[0], scalars, 1, 0, &res); err != nil {
 			return res, err
 		}
 		s.count++
 		return res, nil
 	}
+	// Gradients first, the update after them: what is cancelled, or not finite, leaves the parameters as they were.
 	defer s.dropSums()
 	for _, p := range s.train {
 		s.device[sumKey(p.Name)] = tensors.FromShape(shapes.Make(s.backend.float, p.Shape...))
@@ -109,11 +111,14 @@ func (s *stepper) run(ctx context.Context, lr float64, batches []map[string]*onn
 		if err := ctx.Err(); err != nil {
 			return res, err
 		}
-		if err := s.execute(kindGradient, b, scalars, len(batches), i, &res); err != nil {
+		if err := s.execute(ctx, kindGradient, b, scalars, len(batches), i, &res); err != nil {
+			return res, err
+		}
+		if err := s.check(b, &res); err != nil {
 			return res, err
 		}
 	}
-	if err := s.execute(kindApply, nil, scalars, 1, 0, &res); err != nil {
+	if err := s.execute(context.WithoutCancel(ctx), kindApply, nil, scalars, 1, 0, &res); err != nil {
 		return res, err
 	}
 	s.count++
@@ -133,12 +138,12 @@ type kind string
 
 const (
 	kindStep     kind = "step"     // gradient and update
-	kindGradient kind = "gradient" // gradient, added to the sums
+	kindGradient kind = "gradient" // gradient, its share added to the sums
 	kindApply    kind = "apply"    // update from the sums
 )
 
 // execute runs one program and stores what it returns.
-func (s *stepper) execute(k kind, batch map[string]*onnx.Tensor, scalars [3]float64, of, micro int, res *StepResult) error {
+func (s *stepper) execute(ctx context.Context, k kind, batch map[string]*onnx.Tensor, scalars [3]float64, of, micro int, res *StepResult) error {
 	p, err := s.program(k, batch)
 	if err != nil {
 		return err
@@ -154,11 +159,15 @@ func (s *stepper) execute(k kind, batch map[string]*onnx.Tensor, scalars [3]floa
 		own = append(own, up)
 		feed[inputKey(name)] = up
 	}
-	for i, v := range scalars {
+	number := func(key string, v float64) {
 		t := scalarTensor(v, s.backend.float)
 		own = append(own, t)
-		feed[scalarKey(i)] = t
+		feed[key] = t
 	}
+	for i, v := range scalars {
+		number(scalarKey(i), v)
+	}
+	number(shareKey, 1/float64(of))
 	if s.config.Dropout && k != kindApply {
 		t, err := graph.RNGStateFromSeed(s.config.Seed + int64(s.count)*1_000_003 + int64(micro))
 		if err != nil {
@@ -174,7 +183,11 @@ func (s *stepper) execute(k kind, batch map[string]*onnx.Tensor, scalars [3]floa
 			donate[key] = slices.Contains(p.outputs, key)
 		}
 	}
-	out, err := p.run(feed, donate)
+	var out map[string]*tensors.Tensor
+	err = s.backend.interruptibly(ctx, func() (err error) {
+		out, err = p.run(feed, donate)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -261,7 +274,9 @@ func (s *stepper) compile(k kind, infos []onnx.ValueInfo, batch map[string]*onnx
 			}
 		}
 	}
-	if k != kindGradient {
+	if k == kindGradient {
+		ports = append(ports, port{shareKey, shapes.Make(f)})
+	} else {
 		for i := range 3 {
 			ports = append(ports, port{scalarKey(i), shapes.Make(f)})
 		}
@@ -286,14 +301,15 @@ func (s *stepper) build(k kind, gg *graph.Graph, in map[string]*graph.Node, info
 			grads[i] = in[sumKey(p.Name)]
 		}
 		if k == kindGradient {
-			out = append(out, result{sumKey(p.Name), graph.Add(in[sumKey(p.Name)], grads[i])})
+			grads[i] = graph.Add(in[sumKey(p.Name)], graph.Mul(grads[i], in[shareKey]))
+			out = append(out, result{sumKey(p.Name), grads[i]})
 		}
-	}
-	if k == kindGradient {
-		return out
 	}
 	norm := globalNorm(grads)
 	out = append(out, result{normKey, norm})
+	if k == kindGradient {
+		return out
+	}
 	if c := s.config.Clip; c > 0 {
 		// torch.nn.utils.clip_grad_norm_: the factor is max / (norm + 1e-6), at most 1.
 		factor := graph.Min(graph.Div(scalar(norm, c), graph.AddScalar(norm, 1e-6)), scalar(norm, 1))
