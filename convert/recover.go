@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 )
@@ -42,9 +41,12 @@ func panicError(r any) error {
 }
 
 // firstLine hides the stack trace that GoMLX's errors print with %+v; the message stays.
-func firstLine(err error) error {
-	return errors.New(err.Error())
-}
+func firstLine(err error) error { return plain{err} }
+
+// plain is an error without the formats that it would have by itself.
+type plain struct{ error }
+
+func (p plain) Unwrap() error { return p.error }
 
 // try runs fn and returns what it threw.
 func try(fn func()) (err error) {

@@ -71,6 +71,10 @@ type Config struct {
 	ValidateEvery int `json:"validate-every,omitempty"`
 	// EarlyStop ends the run after that many validations without a better score; 0 never does.
 	EarlyStop int `json:"early-stop,omitempty"`
+	// Recompute lets values be computed twice where a step would not fit into memory; "" is auto.
+	Recompute Recompute `json:"recompute,omitempty"`
+	// Memory bounds what the whole process may take, in bytes; 0 is what the machine has free.
+	Memory int64 `json:"memory,omitempty"`
 	// Seed fixes everything random: order, patches, changes, a new head.
 	Seed uint64 `json:"seed"`
 	// CacheBytes is the memory that prepared cases may take; 0 is 2 GiB. What does not fit is prepared anew

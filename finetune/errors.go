@@ -44,6 +44,7 @@ type DivergedError struct {
 	Cases []string
 	Loss  float64
 	Norm  float64
+	Where string // the first layer whose values are not finite, where it was found
 }
 
 // Error names step and cases.
@@ -52,7 +53,11 @@ func (e *DivergedError) Error() string {
 	if e.Loss-e.Loss == 0 {
 		what, v = "gradient", e.Norm
 	}
-	return fmt.Sprintf("finetune: step %d (%s): the %s is %g", e.Step, strings.Join(e.Cases, ", "), what, v)
+	where := ""
+	if e.Where != "" {
+		where = ", from " + e.Where + " on"
+	}
+	return fmt.Sprintf("finetune: step %d (%s): the %s is %g%s", e.Step, strings.Join(e.Cases, ", "), what, v, where)
 }
 
 // Hint says what usually helps.

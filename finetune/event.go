@@ -24,6 +24,8 @@ type Event struct {
 	Left    float64 `json:"left"`
 	// Settings are those of the run, defaults filled in; a started event has them.
 	Settings [][2]string `json:"settings,omitempty"`
+	// Estimate belongs to an estimated event.
+	Estimate *Estimate `json:"estimate,omitempty"`
 	// Text is a message for people: why the run stopped.
 	Text string `json:"text,omitempty"`
 }
@@ -35,6 +37,7 @@ type EventKind string
 const (
 	Started     EventKind = "started"
 	Resumed     EventKind = "resumed"
+	Estimated   EventKind = "estimate" // the memory that the run takes, before its first step
 	Stepped     EventKind = "step"
 	Validated   EventKind = "validation"
 	Finished    EventKind = "finished"    // all steps done, or early stop

@@ -80,6 +80,16 @@ func (p *plan) fillSteps(e *ConfigError) {
 			e.add("%s: want at least 0, got %d", f.name, f.value)
 		}
 	}
+	switch p.Recompute {
+	case "":
+		p.Recompute = RecomputeAuto
+	case RecomputeAuto, RecomputeOff:
+	default:
+		e.add("recompute: want auto or off, got %q", p.Recompute)
+	}
+	if p.Memory < 0 {
+		e.add("memory: want at least 0 bytes, got %d", p.Memory)
+	}
 	if p.Steps < NoSteps {
 		e.add("steps: want at least 0, got %d", p.Steps)
 	}

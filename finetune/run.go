@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/nitrain/nitrain/convert"
 )
 
 // autosave is the longest time between checkpoints. When they are written changes nothing in the training.
@@ -76,6 +78,11 @@ func (t *Trainer) loop(ctx context.Context, on func(Event)) error {
 		if l.err != nil { // a case that can no longer be read: what was learned stays
 			return errors.Join(l.err, t.save())
 		}
+		if t.state.Step == t.first {
+			if err := t.fit(l, on); err != nil {
+				return err
+			}
+		}
 		if err := t.advance(ctx, l, on); err != nil {
 			return err
 		}
@@ -86,6 +93,10 @@ func (t *Trainer) loop(ctx context.Context, on func(Event)) error {
 func (t *Trainer) advance(ctx context.Context, l load, on func(Event)) error {
 	rate := t.plan.rates().at(t.state.Step)
 	res, err := t.step.Run(ctx, rate, l.batches...)
+	var diverged *convert.NonFiniteError
+	if errors.As(err, &diverged) {
+		return &DivergedError{Step: t.state.Step + 1, Cases: l.cases, Loss: diverged.Loss, Norm: diverged.Norm, Where: diverged.Where}
+	}
 	if err != nil {
 		return fmt.Errorf("finetune: step %d: %w", t.state.Step+1, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/finetune"
 	"github.com/nitrain/nitrain/imageio/dataset"
+	"github.com/nitrain/nitrain/internal/atomicfile"
 	"github.com/nitrain/nitrain/onnx"
 )
 
@@ -37,7 +38,7 @@ Cases with a column "split" (train, valid) are divided by it; otherwise --split 
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if resume != "" {
-				return a.runResume(cmd.Context(), resume, args)
+				return a.runResume(cmd.Context(), resume, t.profile, args)
 			}
 			cfg, err := t.config(a.seed)
 			if err != nil {
@@ -52,7 +53,7 @@ Cases with a column "split" (train, valid) are divided by it; otherwise --split 
 			if len(args) != 1 || out == "" {
 				return usageError{errors.New("want a model and a run folder: nitrain finetune MODEL --data CASES -o RUN")}
 			}
-			return a.runFinetune(cmd.Context(), args[0], out, cfg, data, valid, split)
+			return a.runFinetune(cmd.Context(), args[0], out, t.profile, cfg, data, valid, split)
 		},
 	}
 	data.register(cmd)
@@ -64,7 +65,7 @@ Cases with a column "split" (train, valid) are divided by it; otherwise --split 
 	return cmd
 }
 
-func (a *app) runFinetune(ctx context.Context, path, out string, cfg finetune.Config, data, valid dataFlags, split float64) error {
+func (a *app) runFinetune(ctx context.Context, path, out, profile string, cfg finetune.Config, data, valid dataFlags, split float64) error {
 	if err := parents(out); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (a *app) runFinetune(ctx context.Context, path, out string, cfg finetune.Co
 	if err := t.Record(out, filepath.Base(path)); err != nil {
 		return err
 	}
-	return a.train(ctx, t, out)
+	return a.profiled(b, profile, func() error { return a.train(ctx, t, out) })
 }
 
 // parityError is a model whose training graph computes something else than the file does.
@@ -120,7 +121,7 @@ func (a *app) provable(ctx context.Context, m *onnx.Model, path string) error {
 	return nil
 }
 
-func (a *app) runResume(ctx context.Context, folder string, args []string) error {
+func (a *app) runResume(ctx context.Context, folder, profile string, args []string) error {
 	if len(args) > 0 {
 		return usageError{errors.New("--resume takes the model from the run folder: want no MODEL")}
 	}
@@ -138,14 +139,29 @@ func (a *app) runResume(ctx context.Context, folder string, args []string) error
 		return err
 	}
 	defer t.Close()
-	return a.train(ctx, t, folder)
+	return a.profiled(b, profile, func() error { return a.train(ctx, t, folder) })
+}
+
+// profiled runs a training and writes where its time went, also when it fails.
+func (a *app) profiled(b *convert.Backend, path string, run func() error) error {
+	if path == "" {
+		return run()
+	}
+	if err := parents(path); err != nil {
+		return err
+	}
+	if err := b.Profile(true); err != nil {
+		return err
+	}
+	err := run()
+	return errors.Join(err, atomicfile.Write(path, b.WriteProfile))
 }
 
 func (a *app) backend() (*convert.Backend, error) {
 	switch kind, _, _ := strings.Cut(a.device, ":"); kind {
-	case "auto", "cpu", "cuda", "go":
+	case "auto", "cpu", "cuda", "xla", "go":
 	default:
-		return nil, usageError{fmt.Errorf("--device: want auto, cpu, cuda or cuda:N, got %q", a.device)}
+		return nil, usageError{fmt.Errorf("--device: want auto, cpu, cuda[:N] or xla[:PLUGIN], got %q", a.device)}
 	}
 	return convert.NewBackend(convert.BackendOptions{Device: a.device, Threads: a.threads})
 }
@@ -211,6 +227,8 @@ func (a *app) train(ctx context.Context, t *finetune.Trainer, folder string) err
 				best = ", best so far"
 			}
 			bar.note(fmt.Sprintf("step %d: validation dice %.4f%s", e.Step, e.Validation.Score, best))
+		case finetune.Estimated:
+			bar.note("memory: " + e.Estimate.String())
 		case finetune.Resumed:
 			bar.note(fmt.Sprintf("goes on at step %d of %d", e.Step, e.Steps))
 		case finetune.Interrupted:

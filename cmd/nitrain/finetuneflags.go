@@ -16,6 +16,7 @@ type trainFlags struct {
 	cfg                                                    finetune.Config
 	patch, pad, order, lossOptions                         string
 	augment, loss, optimizer, schedule, initHead, batchNrm string
+	recompute, memory, profile                             string
 }
 
 func (t *trainFlags) register(cmd *cobra.Command) {
@@ -45,6 +46,9 @@ func (t *trainFlags) register(cmd *cobra.Command) {
 	f.StringVar(&t.initHead, "init-head", "", "how the last layer starts: keep, zero or kaiming (default keep)")
 	f.StringVar(&t.batchNrm, "bn", "", "BatchNormalization: frozen, train, or recalibrate (frozen, with statistics taken anew before validations); default frozen")
 	f.IntVar(&c.ValidateEvery, "validate-every", 0, "steps between validations (0: a tenth of the run)")
+	f.StringVar(&t.recompute, "recompute", "", "auto: compute values twice where a step would not fit into memory; off (default auto)")
+	f.StringVar(&t.memory, "memory", "", "what the whole process may take, such as `6GB` (default: what the machine has free)")
+	f.StringVar(&t.profile, "profile", "", "write where the time went to `FILE.json`, which chrome://tracing and Perfetto open")
 	f.IntVar(&c.EarlyStop, "early-stop", 0, "stop after `N` validations without a better score (0: never)")
 }
 
@@ -54,6 +58,7 @@ func (t *trainFlags) config(seed uint64) (finetune.Config, error) {
 	c.Seed = seed
 	c.Augment, c.Loss = finetune.Augment(t.augment), finetune.Loss(t.loss)
 	c.Optimizer, c.Schedule = finetune.Optimizer(t.optimizer), finetune.Schedule(t.schedule)
+	c.Recompute = finetune.Recompute(t.recompute)
 	c.InitHead, c.BatchNorm = finetune.InitHead(t.initHead), finetune.BatchNorm(t.batchNrm)
 	var faults []error
 	note := func(err error) {
@@ -62,6 +67,13 @@ func (t *trainFlags) config(seed uint64) (finetune.Config, error) {
 		}
 	}
 	var err error
+	if t.memory != "" {
+		c.Memory, err = parseBytes(t.memory)
+		if err != nil {
+			err = fmt.Errorf("--memory: %w", err)
+		}
+		note(err)
+	}
 	c.Patch, err = triple("--patch", t.patch)
 	note(err)
 	c.Pad, err = triple("--pad", t.pad)

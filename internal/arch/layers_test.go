@@ -66,7 +66,7 @@ func allowed() map[string]string {
 			"predict/server/internal/pb predict/server/internal/oip predict/server/internal/metrics internal/filelock internal/digest",
 		"finetune/augment": "imageio imageio/transform",
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx convert predict finetune/augment internal/record",
+			"onnx convert predict finetune/augment internal/record internal/native",
 		"cmd/nitrain": "imageio imageio/transform imageio/register imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx onnx/edit onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
 		"internal/demo":       "",

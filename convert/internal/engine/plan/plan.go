@@ -87,6 +87,9 @@ func (e *MemoryError) Error() string {
 	return fmt.Sprintf("plan: memory: need %.2f GB, have %.2f GB", float64(e.Need)/1e9, float64(e.Have)/1e9)
 }
 
+// Needs returns the least memory that the graph can run in, in bytes.
+func (e *MemoryError) Needs() int64 { return e.Need }
+
 // Hint says what to do.
 func (e *MemoryError) Hint() string { return "smaller patches or a smaller batch need less" }
 
