@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -216,7 +217,13 @@ func (s *series) raw(f *File) (*Samples, error) {
 	if err != nil {
 		return nil, withPath(err, f.path)
 	}
-	return &Samples{DType: t.String(), Shape: shape, Bytes: data, kind: t}, nil
+	big := s.single && s.Planes[0].File.Big() && t.Size() > 1
+	if big { // as the file has them
+		for at := 0; at < len(data); at += t.Size() {
+			slices.Reverse(data[at : at+t.Size()])
+		}
+	}
+	return &Samples{DType: t.Numpy(big), Shape: shape, Bytes: data, kind: t, big: big}, nil
 }
 
 // scaled decodes the samples as values in float64, in the order of raw.

@@ -147,6 +147,10 @@ func (f *File) parse(s *source) error {
 		at = 0
 	}
 	start := at
+	if err := s.need(int64(at) + 12); err != nil {
+		return damaged(f, err)
+	}
+	f.mislabelled(s.buf, at)
 	c := f.syntax.coding
 	for {
 		if err := s.need(int64(at) + 12); err != nil {
@@ -305,3 +309,18 @@ func (f *File) plausible(b []byte, at int, c coding) bool {
 	}
 	return true
 }
+
+// mislabelled finds data sets that are said to have VRs and have none: some writers label them so.
+func (f *File) mislabelled(b []byte, at int) {
+	if f.syntax.coding != (coding{}) || len(b)-at < 8 {
+		return
+	}
+	if _, _, ok := vrOf(b[at+4], b[at+5]); ok || !f.plausible(b, at, coding{implicit: true}) {
+		return
+	}
+	f.syntax.coding.implicit = true
+	f.warnings = append(f.warnings, "elements have no VR although the transfer syntax says so: read as implicit VR")
+}
+
+// Big reports whether native samples are stored in big endian.
+func (f *File) Big() bool { return f.syntax.coding.big }

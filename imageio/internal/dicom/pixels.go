@@ -200,6 +200,9 @@ func (p *Pixels) native(i int) ([]byte, error) {
 	bits := p.storedBits()
 	first := bits * int64(i)
 	from, to := first/8, (first+bits+7)/8
+	if p.file.syntax.coding.big && !p.swapped() && p.Allocated == 8 {
+		return p.pairs(from, to)
+	}
 	b, err := p.read(span{p.start + from, to - from})
 	if err != nil {
 		return nil, err
@@ -222,6 +225,26 @@ func (p *Pixels) native(i int) ([]byte, error) {
 // swapped reports big-endian bytes that need no turning: 8-bit samples in OB.
 func (p *Pixels) swapped() bool {
 	return p.Allocated == 8 && p.file.pixels.vr == "OB"
+}
+
+// pairs reads bytes of big-endian words, in which two neighbours stand the wrong way round.
+func (p *Pixels) pairs(from, to int64) ([]byte, error) {
+	first := from &^ 1
+	b, err := p.read(span{p.start + first, min((to+1)&^1, p.length) - first})
+	if err != nil {
+		return nil, err
+	}
+	swap(b, 1)
+	b = b[from-first:]
+	b = b[:min(to-from, int64(len(b)))]
+	if p.Planar && !p.Subsampled() {
+		b = interleave(b, p.Samples, 1)
+	}
+	if p.Subsampled() {
+		b = p.doubled(b)
+	}
+	p.mask(b)
+	return b, nil
 }
 
 // read reads a run of bytes into the buffer.
