@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/nitrain/nitrain/imageio/internal/dicom"
+	"github.com/nitrain/nitrain/imageio/internal/openjpeg"
 )
 
 // SeriesInfo is one volume that a folder of DICOM files makes.
@@ -100,3 +101,7 @@ func Tags(path string) (map[string]string, error) {
 	}
 	return f.Tags(), nil
 }
+
+// JPEG2000 returns the version of the OpenJPEG library that decodes JPEG 2000 in DICOM files, or an error where
+// the system has none.
+func JPEG2000() (string, error) { return openjpeg.Version() }

@@ -35,7 +35,7 @@ func allowed() map[string]string {
 		"imageio/internal/picture":        "imageio/internal/volume",
 		"imageio/internal/tiff":           "imageio/internal/volume",
 		"imageio/internal/nrrd":           "imageio/internal/volume",
-		"imageio":                         "imageio/internal/volume imageio/internal/nifti imageio/internal/mgh imageio/internal/nrrd imageio/internal/metaimage imageio/internal/picture imageio/internal/tiff imageio/internal/dicom internal/atomicfile",
+		"imageio":                         "imageio/internal/volume imageio/internal/nifti imageio/internal/mgh imageio/internal/nrrd imageio/internal/metaimage imageio/internal/picture imageio/internal/tiff imageio/internal/dicom imageio/internal/openjpeg internal/atomicfile",
 		"internal/phantom":                "imageio",
 		"internal/phantom/draw":           "imageio internal/phantom",
 		"imageio/internal/bias":           "",

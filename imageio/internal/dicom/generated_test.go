@@ -166,3 +166,28 @@ func TestDose(t *testing.T) {
 		t.Errorf("got %d slices, %v, %v", v.Slices, v.Affine, data[0])
 	}
 }
+
+// TestNestedFolders: a folder that holds only folders is read with what they hold; what is no image is named.
+func TestNestedFolders(t *testing.T) {
+	dir := t.TempDir()
+	for z := range 3 {
+		sub := filepath.Join(dir, "patient", strconv.Itoa(z))
+		if err := os.MkdirAll(sub, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		image{position: [3]float64{0, 0, float64(z)}, instance: z}.write(t, filepath.Join(sub, "slice"), base+".1")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "patient", "notes.txt"), []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, filepath.Join(dir, "patient", "loop")); err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := only(t, dir); v.Slices != 3 {
+		t.Errorf("want 3 slices, got %d", v.Slices)
+	}
+	f, err := ReadFolder(dir, false)
+	if err != nil || len(f.Skipped) != 1 {
+		t.Errorf("want the text named, got %v, %v", f.Skipped, err)
+	}
+}

@@ -3,6 +3,7 @@ package dicom
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -40,7 +41,7 @@ type Folder struct {
 // maxFiles bounds what one folder may hold.
 const maxFiles = 1 << 20
 
-// ReadFolder reads the headers of all files of a folder, not of folders inside it unless it has no DICOM file itself.
+// ReadFolder reads the headers of all files of a folder; of the folders inside it only where it holds no file itself.
 func ReadFolder(dir string, ignoreSums bool) (*Folder, error) {
 	files, skipped, err := openAll(dir, ignoreSums)
 	if err != nil {
@@ -132,7 +133,26 @@ func list(dir string) ([]string, error) {
 			return nil, &volume.FormatError{Path: dir, Format: "dicom", Want: fmt.Sprintf("at most %d files", maxFiles), Got: "more", Err: volume.ErrTooLarge}
 		}
 	}
+	if len(names) == 0 {
+		return nested(dir)
+	}
 	return names, nil
+}
+
+// nested returns the regular files of all folders inside a folder, without following links.
+func nested(dir string) ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || e.Name() == "DICOMDIR" || strings.HasPrefix(e.Name(), ".") {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if names = append(names, name); len(names) > maxFiles {
+			return &volume.FormatError{Path: dir, Format: "dicom", Want: fmt.Sprintf("at most %d files", maxFiles), Got: "more", Err: volume.ErrTooLarge}
+		}
+		return err
+	})
+	return names, err
 }
 
 // groups splits planes by what may not be mixed, in the order of the series' numbers.
