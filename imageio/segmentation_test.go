@@ -21,9 +21,9 @@ func painted(scan *imageio.Image) *imageio.Image {
 		for y := range n[1] {
 			for x := range n[0] {
 				switch {
-				case x < n[0]/3 && y > n[1]/2:
+				case x < n[0]/3 && y > n[1]/2 && z == n[2]/2: // the other slices are empty
 					im.Data[im.Grid.Index(x, y, z)] = 1
-				case x > n[0]/2 && y < n[1]/3 && z > 0:
+				case x > n[0]/2 && y < n[1]/3 && z == n[2]/2:
 					im.Data[im.Grid.Index(x, y, z)] = 3
 				}
 			}

@@ -156,6 +156,9 @@ func placed(f predictFlags, scans [][]string, many bool) error {
 			return usageError{fmt.Errorf("%s: want a result for each scan, got one name for %s and %s", out, other, scan[0])}
 		}
 		from[out] = scan[0]
+		if err := belongs(out, scan[0]); err != nil {
+			return err
+		}
 		for _, file := range scan {
 			if same(file, out) {
 				return usageError{fmt.Errorf("%s: want another name for the result: it would replace the scan", file)}

@@ -15,10 +15,18 @@ func writeImage(path string, im *imageio.Image, scan string, named []imageio.Seg
 	if ending(path) != ".dcm" {
 		return imageio.Write(path, im)
 	}
-	if !imageio.IsDICOM(strings.SplitN(scan, "#", 2)[0]) {
-		return badDataError{fmt.Errorf("%s: a DICOM segmentation belongs to a DICOM scan, and %s is none: write .nii.gz", path, scan)}
+	if err := belongs(path, scan); err != nil {
+		return err
 	}
 	return imageio.WriteSegmentation(path, im, imageio.Segmentation{Reference: scan, Segments: named, Version: version})
+}
+
+// belongs refuses a DICOM segmentation of a scan that is no DICOM.
+func belongs(path, scan string) error {
+	if ending(path) == ".dcm" && !imageio.IsDICOM(strings.SplitN(scan, "#", 2)[0]) {
+		return badDataError{fmt.Errorf("%s: a DICOM segmentation belongs to a DICOM scan, and %s is none: write .nii.gz", path, scan)}
+	}
+	return nil
 }
 
 // ending returns how an image's name ends: .dcm, or .nii.gz for all others.

@@ -38,7 +38,8 @@ type Segmentation struct {
 // frameRef is a frame that will be written.
 type frameRef struct{ segment, z int }
 
-// Write writes the object (PS3.3, A.51). Empty frames are left out.
+// Write writes the object (PS3.3, A.51). Empty frames are left out, but for the first and the last slice of the first
+// segment: they keep the extent of the grid.
 func (s *Segmentation) Write(w io.Writer) error {
 	frames := s.frames()
 	set, instance, err := s.describe(frames)
@@ -55,13 +56,11 @@ func (s *Segmentation) frames() []frameRef {
 	var out []frameRef
 	for i := range s.Segments {
 		for z := range s.Size[2] {
-			if s.Frame(i, z) != nil {
+			ends := i == 0 && (z == 0 || z == s.Size[2]-1)
+			if ends || s.Frame(i, z) != nil {
 				out = append(out, frameRef{i, z})
 			}
 		}
-	}
-	if len(out) == 0 {
-		out = append(out, frameRef{0, 0}) // an object has a frame, if an empty one
 	}
 	return out
 }
