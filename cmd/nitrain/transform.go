@@ -94,7 +94,7 @@ func (a *app) runTransform(ctx context.Context, scan string, f transformFlags) e
 }
 
 // imageEndings are the names of the image files that commands write.
-func imageEndings() []string { return []string{".nii", ".nii.gz", ".png", ".dcm"} }
+func imageEndings() []string { return append(imageio.Extensions(), ".dcm") }
 
 // moved returns the step of --apply: the grid moves, nothing is interpolated.
 func (f transformFlags) moved() (transform.Pipeline, error) {
