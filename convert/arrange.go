@@ -4,15 +4,12 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// shapeOf returns a GoMLX shape.
-func shapeOf(dtype dtypes.DType, dimensions ...int) shapes.Shape {
-	return shapes.Make(dtype, dimensions...)
-}
+// indexShape returns the GoMLX shape of indices.
+func indexShape(dimensions ...int) shapes.Shape { return shapes.Make(indexType, dimensions...) }
 
 // dims returns the sizes of a node.
 func dims(x *graph.Node) []int { return slices.Clone(x.Shape().Dimensions) }

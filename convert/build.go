@@ -111,8 +111,7 @@ type call struct {
 func (b *builder) run(nodes []*onnx.Node, s *scope) {
 	for _, n := range nodes {
 		out, err := b.apply(n, s)
-		var end *tooMuch
-		if errors.As(err, &end) {
+		if end, ok := errors.AsType[*tooMuch](err); ok {
 			failWith(end)
 		}
 		b.count(out)

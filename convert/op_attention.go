@@ -125,7 +125,7 @@ func (a *attention) bias(shape []int) *graph.Node {
 	}
 	if a.has(6) {
 		n := reshape(a.lengths(), shape[0], 1, 1, 1)
-		key := graph.Iota(n.Graph(), shapeOf(indexType, shape[0], 1, 1, shape[3]), 3)
+		key := graph.Iota(n.Graph(), indexShape(shape[0], 1, 1, shape[3]), 3)
 		add(a.allowed(graph.LessThan(key, broadcast(n, dims(key)))))
 	}
 	return bias

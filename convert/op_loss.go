@@ -28,7 +28,7 @@ func (c *call) likelihoodLoss(p *graph.Node) *graph.Node {
 	target := graph.StopGradient(graph.ConvertDType(c.x(1), indexType))
 	class := ones(len(shape))
 	class[1] = classes
-	number := reshape(graph.Iota(p.Graph(), shapeOf(indexType, classes), 0), class...)
+	number := reshape(graph.Iota(p.Graph(), indexShape(classes), 0), class...)
 	column := slices.Insert(slices.Clone(c.arg(1).shape), 1, 1)
 	hot := graph.Equal(broadcast(reshape(target, column...), shape), broadcast(number, shape))
 	if ignored, ok := c.attr("ignore_index"); ok {

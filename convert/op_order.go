@@ -38,7 +38,7 @@ func opTopK(c *call) []*value {
 	default:
 		refuse("the first %d of %d elements in %d rows are too many to find", k, n, lines)
 	}
-	row := graph.MulScalar(graph.Iota(x.Graph(), shapeOf(indexType, lines, k), 0), n)
+	row := graph.MulScalar(graph.Iota(x.Graph(), indexShape(lines, k), 0), n)
 	values := takeFlat(flat, graph.Add(row, at), []int{lines, k})
 	shape := append(slices.Clone(dims(y)[:x.Rank()-1]), k)
 	back := inverse(perm)
@@ -73,8 +73,8 @@ func ranked(x *graph.Node, k int, largest bool) *graph.Node {
 	tie := graph.LogicalAnd(graph.Equal(other, one), broadcast(constant(x.Graph(), earlier, boolType), cube))
 	place := graph.ReduceSum(graph.ConvertDType(graph.LogicalOr(ahead, tie), indexType), 2) // [lines, n]
 	grid := []int{lines, k, n}
-	want := graph.Iota(x.Graph(), shapeOf(indexType, grid...), 1)
-	index := graph.Iota(x.Graph(), shapeOf(indexType, grid...), 2)
+	want := graph.Iota(x.Graph(), indexShape(grid...), 1)
+	index := graph.Iota(x.Graph(), indexShape(grid...), 2)
 	hit := graph.Equal(broadcast(reshape(place, lines, 1, n), grid), want)
 	return graph.ReduceSum(graph.Where(hit, index, graph.ZerosLike(index)), 2)
 }
@@ -91,7 +91,7 @@ func searched(x *graph.Node, k int, largest bool) *graph.Node {
 		worst = math.Inf(1)
 		find = func(x *graph.Node) *graph.Node { return graph.ArgMin(x, 1, indexType) }
 	}
-	index := graph.Iota(x.Graph(), shapeOf(indexType, s...), 1)
+	index := graph.Iota(x.Graph(), indexShape(s...), 1)
 	var out []*graph.Node
 	for range k {
 		at := reshape(find(x), s[0], 1)

@@ -42,7 +42,7 @@ type tap struct {
 // at reads at positions at[axis], each [N, P], and returns [N, P, C].
 func (m *sampler) at(at []*graph.Node) *graph.Node {
 	n := dims(at[0])[0]
-	return m.read(at, graph.Iota(at[0].Graph(), shapeOf(indexType, n), 0), false)
+	return m.read(at, graph.Iota(at[0].Graph(), indexShape(n), 0), false)
 }
 
 // read is at for rows [R, P] of positions that name the image that they lie in. With best a reading is the

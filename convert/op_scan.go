@@ -22,12 +22,12 @@ func (c *call) element(v *value, a, at int) *value {
 	return c.wrap(v.dtype, reshape(cut(c.node(v), a, at, at+1, 1), shape...))
 }
 
-// listAttr returns entry i of a list attribute.
-func (c *call) listAttr(name string, i, def int) int {
+// listAttr returns entry i of a list attribute, 0 where there is none.
+func (c *call) listAttr(name string, i int) int {
 	if list := c.intsAttr(name); i < len(list) {
 		return list[i]
 	}
-	return def
+	return 0
 }
 
 // opScan is Scan, unrolled. Opset 8 has a batch in front of everything, and lengths as first input.
@@ -75,7 +75,7 @@ func (c *call) scan(body *onnx.Graph, states, scanned []*value) []*value {
 	steps := -1
 	along := make([]int, len(scanned))
 	for i, v := range scanned {
-		along[i] = axis(c.listAttr("scan_input_axes", i, 0), v.rank())
+		along[i] = axis(c.listAttr("scan_input_axes", i), v.rank())
 		if n := v.shape[along[i]]; steps < 0 || n == steps {
 			steps = n
 		} else {
@@ -98,7 +98,7 @@ func (c *call) scan(body *onnx.Graph, states, scanned []*value) []*value {
 		}
 		for i, v := range scanned {
 			at := t
-			if c.listAttr(inputs, i, 0) == 1 {
+			if c.listAttr(inputs, i) == 1 {
 				at = steps - 1 - t
 			}
 			bind[body.Inputs[len(states)+i].Name] = c.element(v, along[i], at)
@@ -110,10 +110,10 @@ func (c *call) scan(body *onnx.Graph, states, scanned []*value) []*value {
 		}
 	}
 	for i, list := range outs {
-		if c.listAttr("scan_output_directions", i, 0) == 1 {
+		if c.listAttr("scan_output_directions", i) == 1 {
 			slices.Reverse(list)
 		}
-		states = append(states, c.stackAt(list, axis(c.listAttr("scan_output_axes", i, 0), list[0].rank()+1)))
+		states = append(states, c.stackAt(list, axis(c.listAttr("scan_output_axes", i), list[0].rank()+1)))
 	}
 	return states
 }

@@ -15,10 +15,10 @@ func reverseSequences(x, lengths *graph.Node, batchAxis, timeAxis int) *graph.No
 	}
 	y := permute(x, perm...)
 	s := dims(y)
-	pos := graph.Iota(x.Graph(), shapeOf(indexType, s[0], s[1]), 1)
+	pos := graph.Iota(x.Graph(), indexShape(s[0], s[1]), 1)
 	n := broadcast(reshape(lengths, s[0], 1), s[:2])
 	from := graph.Where(graph.LessThan(pos, n), graph.Sub(graph.AddScalar(n, -1), pos), pos)
-	row := graph.Add(from, graph.MulScalar(graph.Iota(x.Graph(), shapeOf(indexType, s[0], s[1]), 0), s[1]))
+	row := graph.Add(from, graph.MulScalar(graph.Iota(x.Graph(), indexShape(s[0], s[1]), 0), s[1]))
 	flat := reshape(y, s[0]*s[1], product(s[2:]))
 	y = reshape(graph.Gather(flat, reshape(graph.StopGradient(row), s[0]*s[1], 1)), s...)
 	return permute(y, inverse(perm)...)

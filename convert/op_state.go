@@ -112,7 +112,7 @@ func opTensorScatter(c *call) []*value {
 	a := axis(c.intAttr("axis", -2), len(s))
 	count := dims(update)[a]
 	// at[b, i]: which update stands at position i of the cache, if it is one.
-	pos := graph.Iota(x.Graph(), shapeOf(indexType, s[0], s[a]), 1)
+	pos := graph.Iota(x.Graph(), indexShape(s[0], s[a]), 1)
 	at := pos
 	if c.has(2) {
 		from := reshape(graph.StopGradient(graph.ConvertDType(c.x(2), indexType)), s[0], 1)
