@@ -73,11 +73,13 @@ typedef f32 one __attribute__((vector_size(4), aligned(4)));
 #define ROOTS one
 #define ROOT(x) ((one){sqrtf((x)[0])})
 #endif
+#define REST transpose_single
 #include "map_loops.h"
 #undef NAME
 #undef TARGET
 #undef SIDE
 #undef ROOTS
+#undef REST
 #undef ROOT
 
 #if defined(__x86_64__)
@@ -87,11 +89,13 @@ typedef f32 one __attribute__((vector_size(4), aligned(4)));
 typedef __m256 ROOTS_256 __attribute__((aligned(4), may_alias));
 #define ROOTS ROOTS_256
 #define ROOT _mm256_sqrt_ps
+#define REST transpose_128
 #include "map_loops.h"
 #undef NAME
 #undef TARGET
 #undef SIDE
 #undef ROOTS
+#undef REST
 #undef ROOT
 
 #define NAME(f) f##_512
@@ -104,11 +108,13 @@ typedef __m256 ROOTS_256 __attribute__((aligned(4), may_alias));
 typedef __m512 ROOTS_512 __attribute__((aligned(4), may_alias));
 #define ROOTS ROOTS_512
 #define ROOT _mm512_sqrt_ps
+#define REST transpose_256
 #include "map_loops.h"
 #undef NAME
 #undef TARGET
 #undef SIDE
 #undef ROOTS
+#undef REST
 #undef ROOT
 #endif
 

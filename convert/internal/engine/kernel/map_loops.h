@@ -323,11 +323,9 @@ TARGET static void NAME(transpose)(u32 *d, int64_t drow, const u32 *s, int64_t s
 	for (; r + SIDE <= rows; r += SIDE) {
 		int64_t c = 0;
 		for (; c + SIDE <= columns; c += SIDE) NAME(square)(d + r * drow + c, drow, s + c * scolumn + r, scolumn);
-		for (; c < columns; c++)
-			for (int64_t i = 0; i < SIDE; i++) d[(r + i) * drow + c] = s[c * scolumn + r + i];
+		if (c < columns) REST(d + r * drow + c, drow, s + c * scolumn + r, scolumn, SIDE, columns - c);
 	}
-	for (; r < rows; r++)
-		for (int64_t c = 0; c < columns; c++) d[r * drow + c] = s[c * scolumn + r];
+	if (r < rows) REST(d + r * drow, drow, s + r, scolumn, rows - r, columns);
 }
 
 static const map_loops NAME(loops) = {

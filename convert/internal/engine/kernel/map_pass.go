@@ -38,10 +38,13 @@ func (s *space) pass(p *mapPlan) mapPass {
 	}
 	code := s.program(rows)
 	block := blockLength
-	if code.slots > 48 {
+	switch {
+	case code.slots > 48:
 		block /= 4
-	} else if code.slots > 16 {
+	case code.slots > 16:
 		block /= 2
+	case code.slots <= 4 && !s.tiled:
+		block *= 2
 	}
 	s.shape(&h, int64(block), rows)
 	s.divide(&h, code.cost)

@@ -52,7 +52,7 @@ func (s *space) program(rows bool) program {
 			a.register = w.copied(r) // a result may be written over the input
 		}
 	}
-	w.slots = s.place(w.list, w.registers)
+	w.slots = s.place(w.list, w.registers, rows)
 	w.cost = 1
 	for _, in := range w.list {
 		switch op := MapOp(in.op); {
@@ -155,9 +155,14 @@ func (w *writer) copied(r int) int32 {
 	return e
 }
 
+// lies tells whether every block of an array can be used where it is: see read in map.c.
+func (s *space) lies(a *access, rows bool) bool {
+	return !s.tiled && a.kind <= int32(Int32) && a.stride[a.dims-1] == 1 && (rows || a.dims == 1)
+}
+
 // place gives each register of a block a buffer, which it shares with registers that do not live at the same time, and
 // returns how many buffers there are.
-func (s *space) place(list []instruction, registers int) int {
+func (s *space) place(list []instruction, registers int, rows bool) int {
 	last := make([]int, registers) // the instruction that reads a register last
 	for i, in := range list {
 		for _, r := range []int32{in.a, in.b, in.c} {
@@ -181,7 +186,7 @@ func (s *space) place(list []instruction, registers int) int {
 	buffered := make([]bool, registers)
 	for i := range s.streams[:s.reads] {
 		a := &s.streams[i]
-		if a.level == levelVector {
+		if a.level == levelVector && !s.lies(a, rows) {
 			take(a.register)
 			a.slot = slot[a.register]
 			buffered[a.register] = true

@@ -3,6 +3,11 @@
 typedef u32 quad __attribute__((vector_size(16), aligned(4), may_alias));
 #define PAIR __builtin_shufflevector
 
+static void transpose_single(u32 *d, int64_t drow, const u32 *s, int64_t scolumn, int64_t rows, int64_t columns) {
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t c = 0; c < columns; c++) d[r * drow + c] = s[c * scolumn + r];
+}
+
 static inline void square_128(u32 *d, int64_t drow, const u32 *s, int64_t scolumn) {
 	quad v[4], t[4];
 	for (int i = 0; i < 4; i++) v[i] = *(const quad *)(s + i * scolumn);
