@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 
 	"github.com/nitrain/nitrain/imageio/internal/gunzip"
@@ -127,14 +126,4 @@ func IsDamage(err error) bool {
 	var bzip bzip2.StructuralError
 	return errors.Is(err, gunzip.ErrChecksum) || errors.Is(err, gunzip.ErrHeader) || errors.Is(err, gunzip.ErrCorrupt) || errors.Is(err, zlib.ErrChecksum) ||
 		errors.Is(err, zlib.ErrHeader) || errors.As(err, &flate1) || errors.As(err, &bzip)
-}
-
-// NewCompressor returns a gzip writer of a level from 1, fast, to 9, small. Close ends the stream and not w.
-func NewCompressor(w io.Writer, level int) (io.WriteCloser, error) {
-	return gzip.NewWriterLevel(w, level)
-}
-
-// NewZlib is NewCompressor for the format that MetaImage uses.
-func NewZlib(w io.Writer, level int) (io.WriteCloser, error) {
-	return zlib.NewWriterLevel(w, level)
 }
