@@ -53,6 +53,10 @@ bench-train: setup ## training steps, memory and starting time beside PyTorch's 
 	$(GO) build -o bin/benchtrain ./internal/benchtrain
 	bin/benchtrain -python $(PYTHON) -data bin/bench-train -o docs/acceptance/training.md
 
+bench-imageio: ## imageio's speed beside nibabel, SimpleITK and MONAI, as docs/bench-imageio.md ($(PYTHON) with them; minutes on a quiet machine)
+	$(GO) build -trimpath -o bin/bench-imageio ./imageio/internal/bench
+	$(PYTHON) testdata/gen/bench_imageio.py bin/bench-imageio docs/bench-imageio.md
+
 fixtures: ## train the demo's model anew and take PyTorch's numbers on it ($(PYTHON) with testdata/gen/requirements.txt; minutes)
 	$(GO) build -trimpath -o bin/draw ./internal/phantom/draw
 	bin/draw -o bin/heads/train -contrast a -seed 1 -n 48

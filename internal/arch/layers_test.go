@@ -40,6 +40,7 @@ func allowed() map[string]string {
 		"internal/phantom/draw":           "imageio internal/phantom",
 		"imageio/internal/bias":           "",
 		"imageio/transform":               "imageio imageio/internal/bias",
+		"imageio/internal/bench":          "imageio imageio/transform",
 		"imageio/patch":                   "imageio",
 		"imageio/metric":                  "imageio",
 		"imageio/register":                "imageio imageio/transform internal/atomicfile",
