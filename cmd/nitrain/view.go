@@ -22,7 +22,7 @@ import (
 // viewFlags are the flags of view.
 type viewFlags struct {
 	out, seg, heat, labels, plane, window, title string
-	grid                                         bool
+	grid, histogram                              bool
 	channel                                      int
 }
 
@@ -37,6 +37,7 @@ patient's right on the left. A segmentation is laid over in its labels' colours 
 ` + exitHelp,
 		Example: `  nitrain view scan.nii.gz -o look.png
   nitrain view scan.nii.gz --seg seg.nii.gz --labels model.onnx -o look.png
+  nitrain view ct.nii.gz --window=abdomen --histogram -o ct.png
   nitrain view ct.nii.gz --window=-160,240 --grid --plane axial -o slices.png`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runView(cmd.Context(), args[0], f) },
@@ -48,7 +49,8 @@ patient's right on the left. A segmentation is laid over in its labels' colours 
 	flags.StringVar(&f.labels, "labels", "", "names and colours of labels: a model with a Spec, or a Spec `FILE.json`")
 	flags.BoolVar(&f.grid, "grid", false, "evenly spaced slices of one plane instead of three planes")
 	flags.StringVar(&f.plane, "plane", "acquired", "of --grid: acquired, axial, coronal or sagittal")
-	flags.StringVar(&f.window, "window", "", "intensities `LOW,HIGH` shown black and white (default: 1 and 99 %)")
+	flags.StringVar(&f.window, "window", "", "intensities `LOW,HIGH` shown black and white, or a window of CT by name: brain, stroke, subdural, bone, lung, mediastinum, abdomen, liver, spine, angio (default: 1 and 99 %)")
+	flags.BoolVar(&f.histogram, "histogram", false, "add how often intensities occur")
 	flags.StringVar(&f.title, "title", "", "text above the picture")
 	flags.IntVar(&f.channel, "channel", 0, "channel or time point of the scan")
 	return cmd
@@ -58,7 +60,7 @@ func (a *app) runView(ctx context.Context, scan string, f viewFlags) error {
 	if f.out == "" {
 		return usageError{errors.New("want a picture to write: -o FILE.png")}
 	}
-	o := view.Options{Grid: f.grid, Channel: f.channel, Title: f.title}
+	o := view.Options{Grid: f.grid, Histogram: f.histogram, Channel: f.channel, Title: f.title}
 	var err error
 	if o.Plane, err = parsePlane(f.plane); err != nil {
 		return usageError{err}
@@ -156,11 +158,14 @@ func parseWindow(text string) ([2]float64, error) {
 		return w, nil
 	}
 	low, high, ok := strings.Cut(text, ",")
+	if preset, err := view.Window(text); err == nil {
+		return preset, nil
+	}
 	var errs [2]error
 	w[0], errs[0] = strconv.ParseFloat(low, 64)
 	w[1], errs[1] = strconv.ParseFloat(high, 64)
 	if !ok || errs[0] != nil || errs[1] != nil || !(w[0] < w[1]) {
-		return w, fmt.Errorf("--window: want LOW,HIGH, got %q", text)
+		return w, fmt.Errorf("--window: want LOW,HIGH or the name of a window, got %q", text)
 	}
 	return w, nil
 }

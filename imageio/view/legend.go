@@ -26,11 +26,19 @@ func (s *scene) footer(pen pen, width int) *image.RGBA {
 	if s.heat != nil {
 		height += 44
 	}
+	histogram := s.o.Histogram && !s.colour
+	if histogram {
+		height += histogramHeight
+	}
 	dst := image.NewRGBA(image.Rect(0, 0, width, max(height+margin/2, 1)))
 	y := 0
 	if s.heat != nil {
 		s.heatScale(pen, dst, min(320, width-2*margin-80))
 		y = 44
+	}
+	if histogram {
+		s.histogram(pen, dst, y, min(420, width-2*margin))
+		y += histogramHeight
 	}
 	rows := (len(entries) + columns - 1) / columns
 	for i, e := range entries {

@@ -27,6 +27,8 @@ type Options struct {
 	Window  [2]float64     // intensities shown black and white; equal: 1 and 99 % of what is not background
 	Channel int            // of the scan
 	Title   string         // above the picture
+	// Histogram adds a panel with the frequencies of the intensities and the window.
+	Histogram bool
 }
 
 // Label names a value of a label map and may give it a colour; the zero colour means Color(Value).
@@ -131,7 +133,7 @@ func newScene(scan *imageio.Image, o Options) (*scene, error) {
 		return nil, fmt.Errorf("view: scan has %d channels, got channel %d", scan.Channels, o.Channel)
 	}
 	s := &scene{o: o, scan: scan, space: scan.Grid.Spacing(), names: map[int]Label{}}
-	s.colour = scan.Channels >= 3 && scan.Source != nil && (scan.Source.Stored == "rgb24" || scan.Source.Stored == "rgba32")
+	s.colour = coloured(scan)
 	for _, l := range o.Labels {
 		s.names[l.Value] = l
 	}
@@ -155,6 +157,20 @@ func newScene(scan *imageio.Image, o Options) (*scene, error) {
 		s.top, s.signed = heatRange(o.Heat.Channel(0))
 	}
 	return s, nil
+}
+
+// coloured reports whether an image's channels are red, green and blue of a byte each.
+func coloured(im *imageio.Image) bool {
+	if im.Channels < 3 || im.Source == nil {
+		return false
+	}
+	switch im.Source.Stored {
+	case "rgb24", "rgba32":
+		return true
+	case "uint8":
+		return im.Source.Components == 3
+	}
+	return false
 }
 
 // depth is the number of voxels along the scan's third axis: 1 for a 2-D scan.
