@@ -120,7 +120,7 @@ func letters(values []uint64) string {
 // Place is what nitrain writes into a picture's description: where its pixels are.
 type Place struct {
 	Affine [4][4]float64 `json:"affine"`          // to RAS+ mm
-	Shape  []int         `json:"shape,omitempty"` // of the axes behind the second, where pages are more than slices
+	Shape  []int         `json:"sizes,omitempty"` // of the axes behind the second, where pages are more than slices; tifffile has its own "shape"
 }
 
 // Describe returns the text of a place.
