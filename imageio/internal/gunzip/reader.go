@@ -52,8 +52,8 @@ func NewReader(src io.Reader, ignoreSums bool) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{ignoreSums: ignoreSums, parts: make(chan part, 1), free: make(chan []byte, 3), stop: make(chan struct{}), exited: make(chan struct{})}
-	r.free <- make([]byte, window+chunk+slack)
-	r.free <- make([]byte, window+chunk+slack)
+	r.free <- nil // made when they are needed
+	r.free <- nil
 	d.out, d.pos, d.from = make([]byte, window+chunk+slack), window, window
 	d.emit = func(b []byte) ([]byte, error) {
 		if err := r.send(part{data: b, buffer: d.out}); err != nil {
@@ -61,6 +61,9 @@ func NewReader(src io.Reader, ignoreSums bool) (*Reader, error) {
 		}
 		select {
 		case next := <-r.free:
+			if next == nil {
+				next = make([]byte, window+chunk+slack)
+			}
 			return next, nil
 		case <-r.stop:
 			return nil, errStopped

@@ -19,6 +19,7 @@ type textNumbers struct {
 	kind Type
 	out  []byte // of one number, what is left of it
 	buf  [8]byte
+	err  error // what ended the numbers
 }
 
 func newTextNumbers(r *bufio.Reader, kind Type) *textNumbers { return &textNumbers{r: r, kind: kind} }
@@ -27,13 +28,11 @@ func newTextNumbers(r *bufio.Reader, kind Type) *textNumbers { return &textNumbe
 func (t *textNumbers) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
-		if len(t.out) == 0 {
-			if err := t.next(); err != nil {
-				if n > 0 {
-					return n, nil
-				}
-				return 0, err
-			}
+		if len(t.out) == 0 && t.err == nil {
+			t.err = t.next()
+		}
+		if t.err != nil {
+			return n, t.err
 		}
 		m := copy(p[n:], t.out)
 		t.out = t.out[m:]
