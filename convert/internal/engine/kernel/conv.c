@@ -57,6 +57,13 @@ static int64_t across(const plan *p, const item *t, const lattice *x) {
 	return nitrain_max(0, nitrain_min(p->block[COLUMNS], x->count - t->from[2]));
 }
 
+// line_of returns where a line of positions of an item lies in the output.
+static float *line_of(const job *j, const item *t, int64_t image, int64_t row, int64_t a, int64_t b) {
+	const plan *p = j->p;
+	const int64_t z = t->axes[0].first + t->axes[0].apart * (t->from[0] + a), y = t->axes[1].first + t->axes[1].apart * (t->from[1] + b);
+	return j->y + ((((t->image + image) * p->c.groups + t->group) * p->rows + t->row + row) * p->made[0] + z) * p->made[1] * p->made[2] + y * p->made[2];
+}
+
 // A sink is where sums begin and end: in the buffer, or with the bias, or in the output.
 typedef struct {
 	int first, last; // of the blocks of channels
@@ -92,13 +99,11 @@ static void tiles(const job *j, const item *t, const sink *s, const float *w, in
 	// Lines that follow one another are as one.
 	const int joined = p->classes[1] == 1 && t->count[2] == p->made[2];
 	const int64_t lines = joined ? 1 : t->count[1], each = t->count[2] / p->l->lanes * (joined ? t->count[1] : 1);
-	const lattice *a = t->axes;
 	int64_t v = 0;
 	for (int64_t n = 0; n < t->images; n++)
 		for (int64_t z = plane; z < plane + planes; z++)
 			for (int64_t l = 0; l < lines; l++) {
-				float *y = j->y + ((((t->image + n) * p->c.groups + t->group) * p->rows + t->row) * p->made[0] + a[0].first + a[0].apart * (t->from[0] + z)) *
-					p->made[1] * p->made[2] + (a[1].first + a[1].apart * (t->from[1] + l)) * p->made[2] + t->from[2];
+				float *y = line_of(j, t, n, 0, z, l) + t->from[2];
 				for (int64_t done = 0; done < each; done += VECTORS)
 					strip(j, t, s, w, depth, v + done, (int)nitrain_min(VECTORS, each - done), buffer, y + done * p->l->lanes);
 				v += each;
@@ -192,28 +197,32 @@ static void write_line(const plan *p, float *to, int64_t apart, const float *fro
 	}
 }
 
-// write copies the buffer to the output.
+// write copies the buffer to the output. Of two classes along lines, both are written at once.
 static void write(const job *j, const item *t) {
 	const plan *p = j->p;
 	const float *buffer = t->buffer;
-	const int64_t plane = p->made[1] * p->made[2];
+	const int64_t lines = t->images * t->count[0] * t->count[1];
 	for (int64_t k = 0; k < p->classes[2]; k++) {
 		const lattice x = nitrain_lattice(p, 2, k);
 		const int64_t count = across(p, t, &x), wide = p->packed ? count : nitrain_up(count, p->l->lanes);
 		if (!count) continue;
 		const int none = t->axes[0].taps * t->axes[1].taps * x.taps == 0;
+		const float *next = none ? buffer : buffer + nitrain_up(lines * wide, p->l->lanes);
+		// The second of two classes has as many positions, or one fewer.
+		const lattice other = nitrain_lattice(p, 2, 1);
+		const int64_t pair = k == 0 && p->classes[2] == 2 && !none && other.taps ? across(p, t, &other) : 0;
+		const int64_t beside = p->packed ? pair : nitrain_up(pair, p->l->lanes);
 		for (int64_t r = 0; r < t->rows; r++) {
-			const int64_t row = t->group * p->rows + t->row + r;
-			const float *from = buffer + r * t->wide;
-			for (int64_t n = 0; n < t->images; n++)
-				for (int64_t a = 0; a < t->count[0]; a++)
-					for (int64_t b = 0; b < t->count[1]; b++, from += wide) {
-						const int64_t z = t->axes[0].first + t->axes[0].apart * (t->from[0] + a), y = t->axes[1].first + t->axes[1].apart * (t->from[1] + b);
-						float *to = j->y + ((t->image + n) * p->c.groups * p->rows + row) * p->made[0] * plane + z * plane + y * p->made[2];
-						write_line(p, to + x.first + x.apart * t->from[2], x.apart, none ? NULL : from, count);
-					}
+			const float *from = buffer + r * t->wide, *second = next + r * t->wide;
+			for (int64_t line = 0; line < lines; line++, from += wide, second += beside) {
+				const int64_t b = line % t->count[1], a = line / t->count[1] % t->count[0];
+				float *to = line_of(j, t, line / t->count[1] / t->count[0], r, a, b) + x.first + x.apart * t->from[2];
+				if (pair) p->l->merge(to, from, second, pair);
+				write_line(p, to + x.apart * pair, x.apart, none ? NULL : from + pair, count - pair);
+			}
 		}
-		if (!none) buffer += nitrain_up(t->images * t->count[0] * t->count[1] * wide, p->l->lanes);
+		if (pair) return;
+		buffer = next;
 	}
 }
 

@@ -39,6 +39,7 @@ static void copy_line(const plan *p, float *to, const float *line, int64_t low, 
 		from = nitrain_min(from, end);
 		p->l->zero(to, from);
 		if (apart == 1) p->l->copy(to + from, line + at + from, end - from);
+		else if (apart == 2) p->l->split(to + from, line + at + 2 * from, end - from);
 		else for (int64_t t = from; t < end; t++) to[t] = line[at + t * apart];
 		p->l->zero(to + end, length - end);
 	}

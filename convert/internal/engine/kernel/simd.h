@@ -33,6 +33,13 @@ typedef struct {
 	// to 15 floats behind its piece; pieces are in order. longest is that of any of them, at most max(lanes, 8).
 	void (*gather)(float *to, int64_t width, const float *from, const int32_t *off, int64_t depth, const piece *p, int n,
 		int longest);
+	// split sets to[t] to from[2*t]; merge sets to[2*t] to a[t] and to[2*t + 1] to b[t].
+	void (*split)(float *to, const float *from, int64_t n);
+	void (*merge)(float *to, const float *a, const float *b, int64_t n);
+	// larger sets to to from where that is larger, or NaN.
+	void (*larger)(float *to, const float *from, int64_t n);
+	// award gives what is left to elements of x that equal y, and takes it from left; others get 0.
+	void (*award)(float *to, const float *x, const float *y, float *left, int64_t n);
 } nitrain_loops;
 
 // nitrain_choose returns the widest loops that the processor runs.

@@ -205,6 +205,56 @@ TARGET static void NAME(gather)(float *to, int64_t width, const float *from, con
 }
 #undef GATHER
 
+TARGET static void NAME(split)(float *to, const float *from, int64_t n) {
+	typedef int32_t order __attribute__((vector_size(16)));
+	int64_t t = 0;
+	for (; t + 4 < n; t += 4) // the last element read is 2t + 7
+		*(NAME(quad) *)(to + t) = __builtin_shuffle(*(const NAME(quad) *)(from + 2 * t), *(const NAME(quad) *)(from + 2 * t + 4), (order){0, 2, 4, 6});
+	for (; t < n; t++) to[t] = from[2 * t];
+}
+
+TARGET static void NAME(merge)(float *to, const float *a, const float *b, int64_t n) {
+	typedef int32_t order __attribute__((vector_size(16)));
+	int64_t t = 0;
+	for (; t + 4 <= n; t += 4) {
+		const NAME(quad) u = *(const NAME(quad) *)(a + t), v = *(const NAME(quad) *)(b + t);
+		*(NAME(quad) *)(to + 2 * t) = __builtin_shuffle(u, v, (order){0, 4, 1, 5});
+		*(NAME(quad) *)(to + 2 * t + 4) = __builtin_shuffle(u, v, (order){2, 6, 3, 7});
+	}
+	for (; t < n; t++) {
+		to[2 * t] = a[t];
+		to[2 * t + 1] = b[t];
+	}
+}
+
+// BLEND is a where mask, else b, of any vectors.
+#define BLEND(mask, a, b) ((__typeof__(a))(((mask) & (__typeof__(mask))(a)) | (~(mask) & (__typeof__(mask))(b))))
+
+TARGET static void NAME(larger)(float *to, const float *from, int64_t n) {
+	int64_t t = 0;
+	for (; t + LANES <= n; t += LANES) {
+		const VEC a = *(const VEC *)(to + t), b = *(const VEC *)(from + t);
+		*(VEC *)(to + t) = BLEND((b > a) | (b != b), b, a);
+	}
+	for (; t < n; t++) to[t] = from[t] > to[t] || from[t] != from[t] ? from[t] : to[t];
+}
+
+TARGET static void NAME(award)(float *to, const float *x, const float *y, float *left, int64_t n) {
+	int64_t t = 0;
+	for (; t + LANES <= n; t += LANES) {
+		const VEC v = *(const VEC *)(x + t), largest = *(const VEC *)(y + t), rest = *(const VEC *)(left + t), none = {0};
+		const __typeof__(v < v) take = (v == largest) | ((v != v) & (largest != largest));
+		*(VEC *)(to + t) = BLEND(take, rest, none);
+		*(VEC *)(left + t) = BLEND(take, none, rest);
+	}
+	for (; t < n; t++) {
+		const int take = x[t] == y[t] || (x[t] != x[t] && y[t] != y[t]);
+		to[t] = take ? left[t] : 0;
+		if (take) left[t] = 0;
+	}
+}
+#undef BLEND
+
 TARGET static void NAME(zero)(float *to, int64_t n) {
 	int64_t t = 0;
 	for (; t + LANES <= n; t += LANES) *(VEC *)(to + t) = (VEC){0};
@@ -212,6 +262,7 @@ TARGET static void NAME(zero)(float *to, int64_t n) {
 	for (; t < n; t++) to[t] = 0;
 }
 
-static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose), NAME(gather)};
+static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose), NAME(gather),
+	NAME(split), NAME(merge), NAME(larger), NAME(award)};
 
 #undef VEC
