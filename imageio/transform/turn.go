@@ -28,36 +28,60 @@ func turnRows(dst, src []float32, n, step [3]int, start int) {
 			copy(out, src[from:])
 			return
 		}
+		in := src[from+1-n[0]:][:n[0]]
 		for i := range out {
-			out[i] = src[from-i]
+			out[i] = in[len(in)-1-i]
 		}
 	})
 }
 
-// turnBlocks transposes in blocks whose source and result lines both stay in the first cache.
-// The source's x axis is axis k of the result; each block covers x of the result and k.
+// tile is the side of the squares that turnBlocks transposes: sixteen samples are a cache line.
+const tile = 16
+
+// turnBlocks transposes tile by tile through a small buffer: every cache line of the source and of the result is touched
+// once, so that lines a power of two apart, which share a place in the cache, do not drive each other out.
+// The source's x axis is axis k of the result; each tile covers x of the result and k.
 func turnBlocks(dst, src []float32, n, step [3]int, start int, t turning) {
-	const block = 32
 	k, other := 1, 2
 	if t[2].source == 0 {
 		k, other = 2, 1
 	}
 	outStride := [3]int{1, n[0], n[0] * n[1]}
-	strips := (n[k] + block - 1) / block
-	parallel(n[other]*strips, n[0]*block, func(job int) {
-		o, k0 := job/strips, job%strips*block
-		k1 := min(k0+block, n[k])
-		from, to := start+o*step[other], o*outStride[other]
-		for x0 := 0; x0 < n[0]; x0 += block {
-			x1 := min(x0+block, n[0])
-			for kk := k0; kk < k1; kk++ {
-				out := dst[to+kk*outStride[k]+x0 : to+kk*outStride[k]+x1]
-				p := from + kk*step[k] + x0*step[0]
-				for i := range out {
-					out[i] = src[p]
-					p += step[0]
+	strips := (n[k] + tile - 1) / tile
+	parallel(n[other]*strips, n[0]*tile, func(job int) {
+		o, k0 := job/strips, job%strips*tile
+		deep := min(tile, n[k]-k0)
+		from, to := start+o*step[other]+k0*step[k], o*outStride[other]+k0*outStride[k]
+		if step[k] < 0 { // read forwards all the same
+			from -= deep - 1
+		}
+		var buffer [tile * tile]float32
+		for x := 0; x < n[0]; x += tile {
+			wide := min(tile, n[0]-x)
+			for i := range wide {
+				copy(buffer[i*tile:][:deep], src[from+(x+i)*step[0]:])
+			}
+			for kk := range deep {
+				row := kk
+				if step[k] < 0 {
+					row = deep - 1 - kk
 				}
+				turnLine(dst[to+kk*outStride[k]+x:][:wide], &buffer, row)
 			}
 		}
 	})
+}
+
+// turnLine writes one column of the buffer.
+func turnLine(out []float32, buffer *[tile * tile]float32, column int) {
+	if len(out) != tile {
+		for i := range out {
+			out[i] = buffer[i*tile+column]
+		}
+		return
+	}
+	o, b := (*[tile]float32)(out), buffer[column:][:tile*(tile-1)+1]
+	for i := range o {
+		o[i] = b[i*tile]
+	}
 }
