@@ -36,16 +36,26 @@ func (g *Graph) TrainingForm() bool {
 // Parity compares the graph's outputs with those of another runner of the same model on random input; the
 // result is the largest difference of any output over its largest value.
 func (g *Graph) Parity(ctx context.Context, b *Backend, other onnx.Runner, seed uint64) (*Deviation, error) {
-	in, err := g.randomInputs(rand.New(rand.NewPCG(seed, 1)), usualSize)
+	in, got, err := g.sample(ctx, b, seed)
 	if err != nil {
 		return nil, err
+	}
+	return compareRun(ctx, other, in, got)
+}
+
+// sample runs the graph on random input and frees what that took.
+func (g *Graph) sample(ctx context.Context, b *Backend, seed uint64) (in, out map[string]*onnx.Tensor, err error) {
+	if in, err = g.randomInputs(rand.New(rand.NewPCG(seed, 1)), usualSize); err != nil {
+		return nil, nil, err
 	}
 	r := g.Runner(b)
 	defer func() { _ = r.Close() }()
-	got, err := r.Run(ctx, in)
-	if err != nil {
-		return nil, err
-	}
+	out, err = r.Run(ctx, in)
+	return in, out, err
+}
+
+// compareRun compares outputs with those of another runner.
+func compareRun(ctx context.Context, other onnx.Runner, in, got map[string]*onnx.Tensor) (*Deviation, error) {
 	want, err := other.Run(ctx, in)
 	if err != nil {
 		return nil, err

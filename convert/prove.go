@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"slices"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -38,15 +39,28 @@ type prover struct {
 	limit   float64
 }
 
-// draws compares the outputs on up to three random inputs, until one agrees.
+// draws compares the outputs on up to three random inputs, until one agrees. The graph runs before the other
+// runtime opens the model, so that large weights are in memory once.
 func (p *prover) draws(ctx context.Context) (*Deviation, error) {
+	in, got, err := p.graph.sample(ctx, p.backend, p.options.Seed)
+	if err != nil {
+		return nil, err
+	}
+	if p.graph.size() > largeWeights {
+		debug.FreeOSMemory()
+	}
 	run, err := p.options.Open(p.graph.source)
 	if err != nil {
 		return nil, err
 	}
 	var first *Deviation
 	for i := range uint64(3) {
-		d, err := p.graph.Parity(ctx, p.backend, run, p.options.Seed+i)
+		if i > 0 {
+			if in, got, err = p.graph.sample(ctx, p.backend, p.options.Seed+i); err != nil {
+				return nil, err
+			}
+		}
+		d, err := compareRun(ctx, run, in, got)
 		if err != nil {
 			return nil, err
 		}
@@ -58,6 +72,18 @@ func (p *prover) draws(ctx context.Context) (*Deviation, error) {
 		}
 	}
 	return first, nil
+}
+
+// largeWeights is the number of parameters from which memory is handed back at once.
+const largeWeights = 1 << 24
+
+// size returns the number of parameters.
+func (g *Graph) size() int {
+	n := 0
+	for _, p := range g.params {
+		n += p.Len()
+	}
+	return n
 }
 
 // blame finds the first node that differs and tells d about it.

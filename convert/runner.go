@@ -3,6 +3,7 @@ package convert
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -130,6 +131,7 @@ func (r *Runner) feed(inputs map[string]*onnx.Tensor) (feed map[string]*tensors.
 	}
 	r.graph.values.RLock()
 	defer r.graph.values.RUnlock()
+	fresh := 0
 	for _, q := range r.graph.params {
 		h, ok := r.params[q.Name]
 		if !ok || h.version != q.version {
@@ -139,6 +141,11 @@ func (r *Runner) feed(inputs map[string]*onnx.Tensor) (feed map[string]*tensors.
 			}
 			h.version = q.version
 			r.params[q.Name] = h
+			// What a large weight was read into is handed back before the next ones are read.
+			if fresh += q.Len(); fresh > largeWeights {
+				runtime.GC()
+				fresh = 0
+			}
 		}
 		feed[paramKey(q.Name)] = h.tensor
 	}
