@@ -53,9 +53,9 @@ func (g *Graph) write(p *Param) error {
 }
 
 // write puts the parameter's value into the second tensor.
-func (o twin) write(m *onnx.Model, p *Param) error {
+func (t twin) write(m *onnx.Model, p *Param) error {
 	v := p.value
-	if o.transposed {
+	if t.transposed {
 		v = make([]float32, 0, len(p.value))
 		for c := range p.Shape[1] {
 			for r := range p.Shape[0] {
@@ -63,11 +63,11 @@ func (o twin) write(m *onnx.Model, p *Param) error {
 			}
 		}
 	}
-	t, err := onnx.FromFloat32(o.source.Tensor.Shape(), v)
+	values, err := onnx.FromFloat32(t.source.Tensor.Shape(), v)
 	if err != nil {
 		return err
 	}
-	return o.source.Set(m, t)
+	return t.source.Set(m, values)
 }
 
 // untie gives a parameter an initializer of its own.
