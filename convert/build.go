@@ -303,6 +303,9 @@ func (c *call) wrap(t onnx.DType, n *graph.Node) *value {
 	if n, err := onnx.Elements(shape); err != nil || n > maxElements {
 		fail("a value of shape %v has more than %d elements", shape, maxElements)
 	}
+	if product(shape) == 0 {
+		return hostValue(newHost(t, shape)) // nothing to compute
+	}
 	return &value{dtype: t, shape: shape, node: n}
 }
 

@@ -3,6 +3,7 @@ package convert
 import (
 	"github.com/gomlx/compute/dtypes"
 
+	"github.com/nitrain/nitrain/convert/internal/engine"
 	"github.com/nitrain/nitrain/onnx"
 )
 
@@ -29,4 +30,17 @@ func Numbers(t *onnx.Tensor) ([]float64, error) {
 func Training(r *Runner) *Runner {
 	r.mode.Training = true
 	return r
+}
+
+// OnRuntime starts the engine on onnxruntime, which computes on CUDA, on the CPU.
+func OnRuntime() (*Backend, error) {
+	path, err := library()
+	if err != nil {
+		return nil, err
+	}
+	inner, err := engine.New(engine.Options{Kind: engine.ONNX, Device: engine.CPU, Library: path})
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{compute: inner, name: "cpu", float: dtypes.Float32}, nil
 }

@@ -79,6 +79,9 @@ func opEyeLike(c *call) []*value { return []*value{hostValue(foldEyeLike(c)[0])}
 
 // opTrilu keeps the upper or lower triangle of matrices.
 func opTrilu(c *call) []*value {
+	if product(c.arg(0).shape) == 0 {
+		return []*value{c.arg(0)}
+	}
 	x := c.x(0)
 	s := dims(x)
 	rows, cols := s[len(s)-2], s[len(s)-1]

@@ -371,15 +371,21 @@ func TestOperators(t *testing.T) {
 	} else {
 		defer fast.Close()
 	}
+	cuda, err := OnRuntime()
+	if err != nil {
+		t.Logf("the engine on onnxruntime is left out: %v", err)
+	} else {
+		defer cuda.Close()
+	}
 	for _, o := range opCases(t) {
 		if only := os.Getenv("ONLY"); only != "" && only != o.op {
 			continue
 		}
-		t.Run(o.String(), func(t *testing.T) { o.check(t, ref, fast) })
+		t.Run(o.String(), func(t *testing.T) { o.check(t, ref, fast, cuda) })
 	}
 }
 
-func (o opCase) check(t *testing.T, ref, fast *Backend) {
+func (o opCase) check(t *testing.T, ref *Backend, engines ...*Backend) {
 	ctx := context.Background()
 	rng := rand.New(rand.NewPCG(1, uint64(len(o.op))))
 	g, err := Import(o.model(onnx.Float64), ImportOptions{})
@@ -424,9 +430,17 @@ func (o opCase) check(t *testing.T, ref, fast *Backend) {
 			t.Errorf("%s: derivative %g, central differences %g", name, want, got)
 		}
 	}
-	if fast == nil {
-		return
+	for i, fast := range engines {
+		if fast == nil {
+			continue
+		}
+		o.checkEngine(t, []string{"training engine", "engine on onnxruntime"}[i], fast, in, cot, exact)
 	}
+}
+
+// checkEngine compares a training engine in float32 with the reference's numbers.
+func (o opCase) checkEngine(t *testing.T, name string, fast *Backend, in map[string][]float64, cot *onnx.Tensor, exact *Gradients) {
+	ctx := context.Background()
 	single, err := Import(o.model(onnx.Float32), ImportOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -434,14 +448,14 @@ func (o opCase) check(t *testing.T, ref, fast *Backend) {
 	c32, _, _ := cot.Convert(onnx.Float32)
 	got, err := single.Gradient(ctx, fast, o.tensors(in, onnx.Float32), map[string]*onnx.Tensor{"y": c32}, true)
 	if err != nil {
-		t.Fatalf("training engine: %v", err)
+		t.Fatalf("%s: %v", name, err)
 	}
 	if rel, err := relative(got.Outputs["y"], exact.Outputs["y"], 1e-3); err != nil || rel > 1e-4 {
-		t.Errorf("training engine: output differs by %g (%v)", rel, err)
+		t.Errorf("%s: output differs by %g (%v)", name, rel, err)
 	}
-	for name := range in {
-		if rel, err := relative(got.Inputs[name], exact.Inputs[name], 1e-2); err != nil || rel > 1e-4 {
-			t.Errorf("training engine: gradient of %s differs by %g (%v)", name, rel, err)
+	for input := range in {
+		if rel, err := relative(got.Inputs[input], exact.Inputs[input], 1e-2); err != nil || rel > 1e-4 {
+			t.Errorf("%s: gradient of %s differs by %g (%v)", name, input, rel, err)
 		}
 	}
 }

@@ -145,7 +145,7 @@ func writeTable(t *testing.T, cases []string, table map[string]map[string]verdic
 	}
 	s.WriteString(" refused by name | differs |\n|---|" + strings.Repeat("---|", len(sets)+2) + "\n")
 	titles := map[string]string{
-		"onnxruntime": "onnxruntime 1.27 (CPU)", "cpu": "the training engine", "go": "the reference engine", "export": "the training engine, after export",
+		"onnxruntime": "onnxruntime 1.27 (CPU)", "cpu": "the training engine", "onnx": "the training engine of CUDA, on the CPU", "go": "the reference engine", "export": "the training engine, after export",
 	}
 	for _, name := range runners() {
 		if table[name] == nil {

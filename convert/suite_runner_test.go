@@ -170,7 +170,7 @@ func convertOnce(b *convert.Backend, c *suiteCase, level int, export bool) verdi
 }
 
 // runners names the ways in which the suite is run; an engine that this machine lacks gives a reason.
-func runners() []string { return []string{"onnxruntime", "cpu", "go", "export"} }
+func runners() []string { return []string{"onnxruntime", "cpu", "onnx", "go", "export"} }
 
 // newRunner starts one of the ways.
 func newRunner(t testing.TB, name string) runner {
@@ -181,7 +181,13 @@ func newRunner(t testing.TB, name string) runner {
 	if name == "export" {
 		device, export = "cpu", true
 	}
-	b, err := convert.NewBackend(convert.BackendOptions{Device: device})
+	start := func() (*convert.Backend, error) {
+		return convert.NewBackend(convert.BackendOptions{Device: device})
+	}
+	if name == "onnx" {
+		start = convert.OnRuntime
+	}
+	b, err := start()
 	if err != nil {
 		t.Fatal(err)
 	}
