@@ -120,8 +120,9 @@ INLINE float tanh_f(float x) {
 }
 
 INLINE float logistic_f(float x) {
-	const float e = exp_f(-fabsf(x));
-	return (x < 0 ? e : 1.0f) / (1.0f + e);
+	const float e = exp_f(-fabsf(x)), d = 1.0f + e, lost = e - (d - 1.0f); // the denominator is d + lost
+	const float y = (x < 0 ? e : 1.0f) / d, inverse = x < 0 ? 1.0f - y : y;
+	return y - y * (lost * inverse);
 }
 
 INLINE float erf_f(float x) {
