@@ -261,8 +261,8 @@ void nitrain_plan_weights(plan *p, const nitrain_conv *c, int threads) {
 	set_axes(p, &forward, threads);
 	const int64_t taps = taps_of(c), lanes = p->l->lanes;
 	// Several blocks of channels where taps are few, so that tiles are full and the gradient is read seldom.
-	p->channels = nitrain_min(lanes * nitrain_max(1, 24 / taps), nitrain_up(p->depth, lanes));
-	int64_t most = nitrain_max(SUMS / (taps * p->channels), ROWS);
+	p->channels = nitrain_min(lanes * nitrain_max(1, 24 / taps), p->depth < lanes ? p->depth : nitrain_up(p->depth, lanes));
+	const int64_t most = nitrain_max(SUMS / (taps * p->channels), ROWS);
 	set_share(p, nitrain_min(most, SHARE));
 	set_block(p);
 	set_sizes(p);

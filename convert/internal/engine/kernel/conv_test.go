@@ -3,10 +3,10 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -181,7 +181,7 @@ func testConvolution(t *testing.T, team *Team, rng *rand.Rand, c Convolution) {
 func TestConvolution(t *testing.T) {
 	team := newTeam(t, 3)
 	for _, lanes := range []int{4, 8, 16} {
-		t.Run(fmt.Sprint(lanes), func(t *testing.T) {
+		t.Run(strconv.Itoa(lanes), func(t *testing.T) {
 			defer widest(lanes)()
 			rng := rand.New(rand.NewPCG(uint64(lanes), 7))
 			for range 300 {

@@ -2,7 +2,8 @@
 
 // The gradient of a convolution's weights: sums over positions of the products of the output's gradient with the input at
 // each tap. Vectors are channels of the input, transposed so that they lie side by side: a tile is 8 output channels by 3
-// taps, and every width of image is used in full. Channels that do not fill a vector are left to sums along lines.
+// taps, and every width of image is used in full. Channels that do not fill a vector are left to sums along lines, or, where
+// output channels are many, vectors are channels and taps together, gathered into panels.
 // The positions are cut into parts that are summed apart and added in order, so that the sums do not depend on who
 // computes them.
 
@@ -12,12 +13,15 @@
 #include <stdatomic.h>
 #include <string.h>
 
+enum { MANY = 24 }; // rows that pay for gathering channels and taps
+
 typedef struct {
 	plan p;
+	int columns;                  // the rest of the channels is gathered with the taps
 	int64_t taps, full, blocks;   // of the kernel; channels that vectors take; blocks of channels, with the rest
 	int64_t spots, positions, parts; // items of a group; positions of an item; parts of the spots
 	int64_t size;                 // floats of the weights
-	int64_t turned, gradient, sums, slot; // floats of a thread's scratch memory: the region, gradient and sums transposed
+	int64_t turned, gradient, sums, slot; // floats of a thread's scratch memory: the region or a panel, gradient and sums
 } layout;
 
 typedef struct {
@@ -43,14 +47,17 @@ static void lay_out(layout *l, const nitrain_conv *c, int threads) {
 	l->taps = c->kernel[0] * c->kernel[1] * c->kernel[2];
 	l->size = c->out * p->depth * l->taps;
 	l->full = p->depth - rest + (rest * 8 > lanes * 5 ? lanes : 0);
-	l->blocks = (l->full + p->channels - 1) / p->channels + (l->full < p->depth);
+	l->blocks = (nitrain_min(l->full, p->depth) + p->channels - 1) / p->channels + (l->full < p->depth);
 	l->spots = p->items / p->shares / c->groups;
 	const int64_t units = l->blocks * p->shares * c->groups, enough = 3 * (int64_t)threads;
 	l->parts = threads == 1 || units >= enough ? 1 : nitrain_min(l->spots, (enough + units - 1) / units);
 	l->positions = p->block[0] * p->block[1] * p->block[2] * p->block[3];
-	l->turned = l->full ? p->region / p->channels * p->channels + nitrain_up(p->channels, 16) : 0;
+	l->columns = l->full < p->depth && p->share >= MANY;
+	l->turned = l->full ? (p->region / p->channels + 1) * nitrain_up(p->channels, lanes) : 0;
+	if (l->columns) l->turned = nitrain_max(l->turned, l->positions * 3 * lanes);
 	l->gradient = rows * nitrain_max(l->positions, l->full < p->depth ? p->vectors * lanes : 0);
-	l->sums = l->full ? rows * l->taps * p->channels : 0;
+	l->sums = l->full ? rows * l->taps * nitrain_up(p->channels, lanes) : 0;
+	if (l->columns) l->sums = nitrain_max(l->sums, rows * nitrain_up((p->depth - l->full) * l->taps, 3 * lanes));
 	const int64_t lists = nitrain_up(3 * nitrain_max(l->positions, p->vectors), 16);
 	l->slot = nitrain_up(p->region + p->offsets + l->turned + l->gradient + l->sums + lists, 16);
 }
@@ -90,6 +97,17 @@ static void spans(const job *j, const item *t, int64_t first, int64_t rows, span
 					(a[1].first + a[1].apart * (t->from[1] + y)) * p->made[2] + t->from[2], n, rows, image, to, wide);
 }
 
+// pack_gradient lays the gradient at an item's positions out: [rows/ROWS][positions][ROWS].
+static void pack_gradient(const job *j, const place *o) {
+	const item *t = &o->t;
+	for (int64_t r = 0; r < t->rows; r += ROWS) {
+		const int64_t n = nitrain_min(ROWS, t->rows - r);
+		float *to = o->gradient + r * o->positions;
+		if (n < ROWS) memset(to, 0, (size_t)(ROWS * o->positions) * sizeof(float));
+		spans(j, t, t->row + r, n, turn, to, ROWS, ROWS, 1);
+	}
+}
+
 // add_full adds an item's products to the sums, for channels that fill vectors.
 static void add_full(const job *j, place *o, int add) {
 	const plan *p = &j->l->p;
@@ -105,12 +123,7 @@ static void add_full(const job *j, place *o, int add) {
 		if (n < lanes) memset(to, 0, (size_t)(t->position * lanes) * sizeof(float));
 		p->l->transpose(to, lanes, t->region + s * lanes * t->position, t->position, n, t->position);
 	}
-	for (int64_t r = 0; r < t->rows; r += ROWS) {
-		const int64_t n = nitrain_min(ROWS, t->rows - r);
-		float *to = o->gradient + r * o->positions;
-		if (n < ROWS) memset(to, 0, (size_t)(ROWS * o->positions) * sizeof(float));
-		spans(j, t, t->row + r, n, turn, to, ROWS, ROWS, 1);
-	}
+	pack_gradient(j, o);
 	for (int64_t v = 0, n; v < sets * taps; v += n) {
 		const float *x[VECTORS];
 		n = nitrain_min(sets * taps - v == 4 ? 2 : 3, sets * taps - v);
@@ -129,6 +142,36 @@ static void store_full(const layout *l, const place *o, float *dw) {
 		for (int64_t s = 0; s < sets; s++)
 			p->l->transpose(dw + (r * p->depth + s * lanes) * l->taps, l->taps, o->sums + (r * sets + s) * l->taps * lanes, lanes,
 				l->taps, nitrain_min(lanes, o->channels - s * lanes));
+}
+
+// add_columns adds an item's products to the sums, for vectors of channels and taps.
+static void add_columns(const job *j, place *o, int add) {
+	const plan *p = &j->l->p;
+	item *t = &o->t;
+	const int64_t lanes = p->l->lanes, width = 3 * lanes, columns = o->channels * j->l->taps, wide = nitrain_up(columns, width);
+	const int64_t count = t->count[2], lines = nitrain_vectors(p, t, t->count[0], 0, count, count);
+	o->positions = lines * count;
+	nitrain_region(p, t, j->x, o->channel, o->channels, 0, t->extent[0]);
+	nitrain_offsets(p, t, &t->axes[2], o->channels, 0);
+	pack_gradient(j, o);
+	for (int64_t i = 0; i < o->positions; i++) o->at[i] = (int32_t)(i * width);
+	for (int64_t c = 0; c < columns; c += width) {
+		const int64_t n = nitrain_min(width, columns - c);
+		const float *const x[VECTORS] = {o->turned, o->turned + lanes, o->turned + 2 * lanes};
+		for (int64_t line = 0; line < lines; line++)
+			p->l->turn(o->turned + line * count * width, width, t->region + t->at[line], t->offsets + c, n, count);
+		for (int64_t r = 0; r < t->rows; r += ROWS) {
+			float *sums = o->sums + r * wide + c;
+			p->l->tile((int)nitrain_min(ROWS, t->rows - r), (int)((n + lanes - 1) / lanes), o->positions, o->gradient + r * o->positions, o->at, x,
+				add ? sums : NULL, wide, sums, wide, 0);
+		}
+	}
+}
+
+// store_columns lays the sums out as ONNX does.
+static void store_columns(const layout *l, const place *o, float *dw) {
+	const int64_t columns = o->channels * l->taps, wide = nitrain_up(columns, 3 * l->p.l->lanes);
+	for (int64_t r = 0; r < o->t.rows; r++) memcpy(dw + r * l->p.depth * l->taps, o->sums + r * wide, (size_t)columns * sizeof(float));
 }
 
 // add_rest adds an item's products to the weights, for channels that do not fill a vector: sums along lines.
@@ -163,21 +206,24 @@ static void sum(const job *j, place *o, int64_t part, int64_t group, int64_t sha
 	o->channel = rest ? l->full : block * p->channels;
 	o->channels = (rest ? p->depth : nitrain_min(o->channel + p->channels, nitrain_min(l->full, p->depth))) - o->channel;
 	float *dw = (part ? j->parts + (part - 1) * l->size : j->dw) + ((group * p->rows + row) * p->depth + o->channel) * l->taps;
-	if (rest)
+	const int lines = rest && !l->columns;
+	if (lines)
 		for (int64_t r = 0; r < rows; r++) memset(dw + r * p->depth * l->taps, 0, (size_t)(o->channels * l->taps) * sizeof(float));
 	int add = 0;
 	for (int64_t spot = l->spots * part / l->parts; spot < l->spots * (part + 1) / l->parts; spot++) {
 		if (nitrain_team_stopped(j->team)) return;
 		const int64_t number = (spot / places * p->c.groups + group) * places + spot % places;
 		if (!nitrain_find(p, number * p->shares + share, &o->t)) continue;
-		if (rest) add_rest(j, o, dw);
+		if (lines) add_rest(j, o, dw);
+		else if (rest) add_columns(j, o, add);
 		else add_full(j, o, add);
 		add = 1;
 	}
-	if (rest) return;
+	if (lines) return;
 	o->t.rows = rows;
 	if (!add) memset(o->sums, 0, (size_t)l->sums * sizeof(float));
-	store_full(l, o, dw);
+	if (rest) store_columns(l, o, dw);
+	else store_full(l, o, dw);
 }
 
 static void work(void *arg, size_t slot) {

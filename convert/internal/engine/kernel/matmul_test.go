@@ -3,9 +3,9 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
@@ -52,7 +52,7 @@ func testMatmul(t *testing.T, team *Team, rng *rand.Rand, m Matmul) {
 func TestMatmul(t *testing.T) {
 	team := newTeam(t, 3)
 	for _, lanes := range []int{4, 8, 16} {
-		t.Run(fmt.Sprint(lanes), func(t *testing.T) {
+		t.Run(strconv.Itoa(lanes), func(t *testing.T) {
 			defer widest(lanes)()
 			rng := rand.New(rand.NewPCG(uint64(lanes), 7))
 			size := func() int {
@@ -65,8 +65,11 @@ func TestMatmul(t *testing.T) {
 				testMatmul(t, team, rng, Matmul{Batch: 1 + rng.IntN(3), M: size(), N: size(), K: size()})
 			}
 			for _, m := range []Matmul{
-				{Batch: 1, M: 5, N: 3, K: 50000}, {Batch: 1, M: 17, N: 40, K: 9000}, {Batch: 1, M: 300, N: 900, K: 20},
-				{Batch: 1, M: 2, N: 1000, K: 300}, {Batch: 1, M: 1000, N: 1, K: 300},
+				{Batch: 1, M: 5, N: 3, K: 50000},
+				{Batch: 1, M: 17, N: 40, K: 9000},
+				{Batch: 1, M: 300, N: 900, K: 20},
+				{Batch: 1, M: 2, N: 1000, K: 300},
+				{Batch: 1, M: 1000, N: 1, K: 300},
 			} {
 				for range 3 {
 					testMatmul(t, team, rng, m)

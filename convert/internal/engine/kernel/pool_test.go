@@ -3,9 +3,9 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
@@ -66,7 +66,7 @@ func drawPooling(rng *rand.Rand) Pooling {
 func TestPooling(t *testing.T) {
 	team := newTeam(t, 3)
 	for _, lanes := range []int{4, 8, 16} {
-		t.Run(fmt.Sprint(lanes), func(t *testing.T) {
+		t.Run(strconv.Itoa(lanes), func(t *testing.T) {
 			defer widest(lanes)()
 			rng := rand.New(rand.NewPCG(uint64(lanes), 7))
 			for range 300 {

@@ -162,15 +162,16 @@ TARGET static void NAME(copy)(float *to, const float *from, int64_t n) {
 	for (; t < n; t++) to[t] = from[t];
 }
 
-TARGET static void NAME(transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns) {
+// turn is transpose with rows that lie anywhere.
+TARGET static void NAME(turn)(float *to, int64_t wide, const float *from, const int32_t *off, int64_t rows, int64_t columns) {
 	typedef int32_t order __attribute__((vector_size(16)));
 	int64_t r = 0;
 	for (; r + 4 <= rows; r += 4) {
-		const float *f = from + r * pitch;
+		const float *f[4] = {from + off[r], from + off[r + 1], from + off[r + 2], from + off[r + 3]};
 		int64_t c = 0;
 		for (; c + 4 <= columns; c += 4) {
-			const NAME(quad) a = *(const NAME(quad) *)(f + c), b = *(const NAME(quad) *)(f + pitch + c);
-			const NAME(quad) d = *(const NAME(quad) *)(f + 2 * pitch + c), e = *(const NAME(quad) *)(f + 3 * pitch + c);
+			const NAME(quad) a = *(const NAME(quad) *)(f[0] + c), b = *(const NAME(quad) *)(f[1] + c);
+			const NAME(quad) d = *(const NAME(quad) *)(f[2] + c), e = *(const NAME(quad) *)(f[3] + c);
 			const NAME(quad) ab = __builtin_shuffle(a, b, (order){0, 4, 1, 5}), ba = __builtin_shuffle(a, b, (order){2, 6, 3, 7});
 			const NAME(quad) de = __builtin_shuffle(d, e, (order){0, 4, 1, 5}), ed = __builtin_shuffle(d, e, (order){2, 6, 3, 7});
 			float *t = to + c * wide + r;
@@ -180,10 +181,18 @@ TARGET static void NAME(transpose)(float *to, int64_t wide, const float *from, i
 			*(NAME(quad) *)(t + 3 * wide) = __builtin_shuffle(ba, ed, (order){2, 3, 6, 7});
 		}
 		for (; c < columns; c++)
-			for (int i = 0; i < 4; i++) to[c * wide + r + i] = f[i * pitch + c];
+			for (int i = 0; i < 4; i++) to[c * wide + r + i] = f[i][c];
 	}
 	for (; r < rows; r++)
-		for (int64_t c = 0; c < columns; c++) to[c * wide + r] = from[r * pitch + c];
+		for (int64_t c = 0; c < columns; c++) to[c * wide + r] = from[off[r] + c];
+}
+
+TARGET static void NAME(transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns) {
+	for (int64_t r = 0, n; r < rows; r += n) {
+		const int32_t off[4] = {0, (int32_t)pitch, (int32_t)(2 * pitch), (int32_t)(3 * pitch)};
+		n = rows - r >= 4 ? 4 : 1;
+		NAME(turn)(to + r, wide, from + r * pitch, off, n, columns);
+	}
 }
 
 typedef float NAME(oct) __attribute__((vector_size(32), aligned(4), may_alias));
@@ -262,7 +271,7 @@ TARGET static void NAME(zero)(float *to, int64_t n) {
 	for (; t < n; t++) to[t] = 0;
 }
 
-static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose), NAME(gather),
+static const nitrain_loops NAME(loops) = {LANES, NAME(tile), NAME(dots), NAME(copy), NAME(zero), NAME(transpose), NAME(turn), NAME(gather),
 	NAME(split), NAME(merge), NAME(larger), NAME(award)};
 
 #undef VEC
