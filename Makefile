@@ -19,7 +19,10 @@ demo: setup ## the whole loop on synthetic heads: import, fine-tune, export, eva
 	$(GO) build -trimpath -o bin/ask ./predict/server/internal/ask
 	$(GO) run ./internal/demo -o demo
 
-test: setup ## set up, vet and test, with and without cgo; says what was skipped and why
+plugin: build ## fetch XLA's CPU plugin for the tests of --device xla; they are skipped without it
+	@bin/nitrain setup --with xla-cpu || echo "no plugin of XLA: its tests are skipped"
+
+test: setup plugin ## set up, vet and test, with and without cgo; says what was skipped and why
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) test -json -timeout 14m ./... | $(GO) run ./internal/testreport
@@ -70,4 +73,4 @@ check: build test race lint tidy ## everything that a change must pass
 clean: ## remove what was built here (not the native libraries in $NITRAIN_HOME)
 	rm -rf bin demo
 
-.PHONY: help build setup demo test race lint tidy acceptance fuzz bench bench-train fixtures check clean
+.PHONY: help build setup plugin demo test race lint tidy acceptance fuzz bench bench-train fixtures check clean

@@ -1,27 +1,23 @@
 package convert
 
 import (
-	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/nitrain/nitrain/convert/internal/engine"
+	"github.com/nitrain/nitrain/internal/native"
 )
 
 // BackendOptions says what computes. The zero value is the best CPU engine of this machine.
 type BackendOptions struct {
-	// Device is "auto" (or empty), "cpu", "cuda", "xla" (the PJRT plugin that is found), "xla:PLUGIN" (a path, or a name
-	// such as "cpu" or "cuda"), or "go", the slow reference in plain Go.
+	// Device is what ParseDevice reads.
 	Device string
 	// Threads is the number of threads of the CPU engine, 0 for one a processor.
 	Threads int
-	// Devices is how many devices XLA's CPU plugin simulates, for tests of several; 0 means one.
-	Devices int
 	// Library is the path of the onnxruntime library, "" to look for it where "nitrain setup" puts it.
 	Library string
 }
@@ -31,6 +27,7 @@ type Backend struct {
 	compute compute.Backend
 	name    string
 	float   dtypes.DType // the type that float32 and half-precision values are computed in; float64 in tests
+	devices int          // that a batch is divided among, 1 if it is not
 	close   sync.Once
 	serial  sync.Mutex // held while something that can be cancelled runs
 }
@@ -38,22 +35,22 @@ type Backend struct {
 // NewBackend starts the engine that the options name. Nothing is ever downloaded.
 func NewBackend(o BackendOptions) (b *Backend, err error) {
 	defer recoverTo(&err)
+	d, err := ParseDevice(o.Device)
+	if err != nil {
+		return nil, err
+	}
 	eo := engine.Options{Kind: engine.Native, Threads: o.Threads, Library: o.Library}
-	name := strings.ToLower(o.Device)
-	switch name {
-	case "", "auto", "cpu":
-		name = "cpu"
+	switch d.Kind {
 	case "cuda":
-		eo.Kind, eo.Device = engine.ONNX, engine.CUDA
+		if err := engine.CheckGPU(); err != nil {
+			return nil, err
+		}
+		eo.Kind, eo.Device, eo.Index = engine.ONNX, engine.CUDA, d.Index
 	case "go":
 		eo.Kind = engine.Go
-	default:
-		plugin, isXLA := strings.CutPrefix(o.Device, "xla")
-		if !isXLA || plugin != "" && plugin[0] != ':' {
-			return nil, fmt.Errorf("convert: device: want auto, cpu, cuda, xla[:PLUGIN] or go, got %q", o.Device)
-		}
-		name, eo.Kind, eo.Devices = "xla", engine.XLA, o.Devices
-		if eo.Plugin, err = pluginPath(strings.TrimPrefix(plugin, ":")); err != nil {
+	case "xla":
+		eo.Kind, eo.Devices = engine.XLA, d.Count
+		if eo.Plugin, err = native.FindPlugin(d.Plugin); err != nil {
 			return nil, err
 		}
 	}
@@ -70,10 +67,10 @@ func NewBackend(o BackendOptions) (b *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{compute: inner, name: name, float: dtypes.Float32}, nil
+	return &Backend{compute: inner, name: d.Kind, float: dtypes.Float32, devices: d.Count}, nil
 }
 
-// Name returns the device: "cpu", "cuda" or "go".
+// Name returns the device: "cpu", "cuda", "xla" or "go".
 func (b *Backend) Name() string { return b.name }
 
 // Compute returns the GoMLX backend, for callers that build graphs of their own.

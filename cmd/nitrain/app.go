@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/nitrain/nitrain/convert"
+	"github.com/nitrain/nitrain/onnx/ort"
 )
 
 // version is what `nitrain --version` prints and what written models carry.
@@ -80,7 +82,7 @@ model's input, and its output an image on the scan's own grid, is stored inside 
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print one JSON object on stdout, progress as JSON lines on stderr")
 	flags.BoolVar(&a.quiet, "quiet", false, "print no progress")
-	flags.StringVar(&a.device, "device", "auto", "where to compute: auto, cpu or cuda[:N]")
+	flags.StringVar(&a.device, "device", "auto", "where to compute: auto, cpu, cuda[:N]; finetune also xla[:PLUGIN][,devices=N]")
 	flags.IntVar(&a.threads, "threads", 0, "threads for computing (0: one a core)")
 	flags.Uint64Var(&a.seed, "seed", 0, "seed of everything random")
 	flags.StringVar(&a.config, "config", "", "YAML `FILE` with values for flags (same names; an unknown one is an error)")
@@ -160,12 +162,19 @@ func (a *app) result(v any, text func(w io.Writer)) error {
 
 // knownDevice refuses a device that no command knows.
 func (a *app) knownDevice() error {
-	kind, index, numbered := strings.Cut(a.device, ":")
-	_, err := strconv.ParseUint(index, 10, 16)
-	if kind == "auto" && !numbered || kind == "cpu" && !numbered || kind == "go" && !numbered || kind == "cuda" && (!numbered || err == nil) {
-		return nil
+	if _, err := convert.ParseDevice(a.device); err != nil {
+		return usageError{fmt.Errorf("--device: %w", err)}
 	}
-	return usageError{fmt.Errorf("--device: want auto, cpu, cuda or cuda:N, got %q", a.device)}
+	return nil
+}
+
+// provider is where onnxruntime computes, for the commands that run models as they are.
+func (a *app) provider() (ort.Provider, error) {
+	p, err := ort.ParseProvider(a.device)
+	if err != nil {
+		return p, usageError{fmt.Errorf("--device: want auto, cpu, cuda or cuda:N for this command, got %q", a.device)}
+	}
+	return p, nil
 }
 
 // flagFault says what kind of value a flag wants, in place of the parser's own words.

@@ -227,7 +227,7 @@ func (a *app) runExplain(ctx context.Context, f explainFlags, model, scan string
 }
 
 func (a *app) openExplainer(model string, f explainFlags) (*explain.Explainer, error) {
-	provider, err := ort.ParseProvider(a.device)
+	provider, err := a.provider()
 	if err != nil {
 		return nil, usageError{err}
 	}

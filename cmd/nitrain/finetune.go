@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -158,11 +157,6 @@ func (a *app) profiled(b *convert.Backend, path string, run func() error) error 
 }
 
 func (a *app) backend() (*convert.Backend, error) {
-	switch kind, _, _ := strings.Cut(a.device, ":"); kind {
-	case "auto", "cpu", "cuda", "xla", "go":
-	default:
-		return nil, usageError{fmt.Errorf("--device: want auto, cpu, cuda[:N] or xla[:PLUGIN], got %q", a.device)}
-	}
 	return convert.NewBackend(convert.BackendOptions{Device: a.device, Threads: a.threads})
 }
 

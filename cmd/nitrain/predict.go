@@ -184,7 +184,7 @@ func same(a, b string) bool {
 }
 
 func (a *app) openPredictor(model, specFile string, untrusted bool, ensemble ...string) (*predict.Predictor, error) {
-	provider, err := ort.ParseProvider(a.device)
+	provider, err := a.provider()
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -78,7 +78,7 @@ func (a *app) runServe(ctx context.Context, f serveFlags, models []string) error
 	if err := f.listen.Check(o.Tokens); err != nil {
 		return err
 	}
-	provider, err := ort.ParseProvider(a.device)
+	provider, err := a.provider()
 	if err != nil {
 		return usageError{err}
 	}

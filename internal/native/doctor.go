@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/nitrain/nitrain/internal/digest"
@@ -18,7 +19,10 @@ type Report struct {
 	CPU         CPU       `json:"cpu"`
 	Memory      Memory    `json:"memory"`
 	Home        string    `json:"home"` // folder of the native libraries
+	Engine      Engine    `json:"engine"`
 	ONNXRuntime Runtime   `json:"onnxruntime"`
+	Plugins     []PJRT    `json:"plugins"` // of XLA; never null
+	GPU         GPU       `json:"gpu"`
 	Missing     []Missing `json:"missing"` // never null
 }
 
@@ -48,6 +52,26 @@ type Runtime struct {
 	Problem   string   `json:"problem,omitempty"`
 }
 
+// Engine describes the kernels of our own that train on the CPU.
+type Engine struct {
+	Usable  bool   `json:"usable"`  // they are in this program
+	Vectors string `json:"vectors"` // the instruction set that they use here
+}
+
+// PJRT describes a plugin of XLA. Problem says why it cannot be used, "" if it can.
+type PJRT struct {
+	Name    string `json:"name"`
+	Path    string `json:"path"`
+	Version string `json:"version"` // of PJRT's C interface
+	Problem string `json:"problem,omitempty"`
+}
+
+// Load loads libraries and asks them what they are.
+type Load struct {
+	Runtime func(path string) (version string, providers []string, err error) // ort.Library
+	Plugin  func(path string) (version string, err error)                     // convert.PluginVersion
+}
+
 // Missing is a part that this machine lacks.
 type Missing struct {
 	Part    string `json:"part"`
@@ -55,12 +79,11 @@ type Missing struct {
 	Command string `json:"command"` // what supplies it
 }
 
-// Doctor examines this machine. load loads the onnxruntime library at a path and returns its version and
-// execution providers; it is ort.Library.
-func Doctor(load func(path string) (version string, providers []string, err error)) Report {
+// Doctor examines this machine.
+func Doctor(load Load) Report {
 	r := Report{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Cgo: cgo, CPU: examineCPU(),
-		Memory: examineMemory(), Missing: []Missing{},
+		Memory: examineMemory(), Engine: examineEngine(), GPU: GPUs(), Plugins: []PJRT{}, Missing: []Missing{},
 	}
 	home, err := Home()
 	if err != nil {
@@ -73,8 +96,52 @@ func Doctor(load func(path string) (version string, providers []string, err erro
 			Command: "CGO_ENABLED=1 go build ./cmd/nitrain",
 		})
 	}
-	r.examineRuntime(load)
+	r.examineRuntime(load.Runtime)
+	r.examinePlugins(load.Plugin)
+	if r.GPU.Cards > 0 && r.GPU.Devices == 0 {
+		r.Missing = append(r.Missing, Missing{
+			Part: "NVIDIA driver", Why: fmt.Sprintf("%d cards are on the bus, and no driver offers them", r.GPU.Cards),
+			Command: "the system's package of NVIDIA's driver; nvidia-smi must list the cards",
+		})
+	}
 	return r
+}
+
+// examineEngine says which loops the kernels choose: kernel/map.c and kernel/simd.c do it by the same features.
+func examineEngine() Engine {
+	have := features()
+	has := func(f string) bool { return slices.Contains(have, f) }
+	e := Engine{Usable: cgo, Vectors: "4 floats"}
+	switch {
+	case has("avx512f"):
+		e.Vectors = "AVX-512, 16 floats"
+	case has("avx2") && has("fma"):
+		e.Vectors = "AVX2, 8 floats"
+	}
+	return e
+}
+
+func (r *Report) examinePlugins(load func(string) (string, error)) {
+	for _, p := range Plugins() {
+		found := PJRT{Name: p.Name, Path: p.Path}
+		err := CheckPlugin(p.Path)
+		if err == nil && cgo {
+			found.Version, err = load(p.Path)
+		}
+		if err != nil {
+			found.Problem = err.Error()
+			r.miss("PJRT plugin "+p.Name, err, "nitrain setup --with "+XLACPU+", or remove "+p.Path)
+		}
+		r.Plugins = append(r.Plugins, found)
+	}
+	if len(r.Plugins) > 0 {
+		return
+	}
+	command := "nitrain setup --with " + XLACPU + " (XLA on the CPU, slow: for tests)"
+	if r.GPU.Devices > 0 {
+		command = GPUPlugin
+	}
+	r.Missing = append(r.Missing, Missing{Part: "PJRT plugin", Why: "none is installed; only --device xla needs one", Command: command})
 }
 
 func (r *Report) miss(part string, why error, command string) {
@@ -90,7 +157,7 @@ func (r *Report) examineRuntime(load func(string) (string, []string, error)) {
 		o.SHA256, err = digest.File(path)
 	}
 	if err == nil {
-		if a, unknown := artifactFor(machine()); unknown == nil {
+		if a, unknown := artifactFor(ONNXRuntime, machine()); unknown == nil {
 			o.Known = a.accepts(o.SHA256)
 		}
 		if !o.Known && os.Getenv(LibraryVariable) == "" {
@@ -107,7 +174,7 @@ func (r *Report) examineRuntime(load func(string) (string, []string, error)) {
 		r.miss(ONNXRuntime+" "+Version, err, supply())
 		return
 	}
-	if _, err := os.Stat("/dev/nvidiactl"); err == nil && cgo && !strings.Contains(strings.Join(o.Providers, " "), "cuda") {
+	if r.GPU.Devices > 0 && cgo && !strings.Contains(strings.Join(o.Providers, " "), "cuda") {
 		r.Missing = append(r.Missing, Missing{
 			Part: "CUDA provider", Why: "there is an NVIDIA device, but this onnxruntime cannot use it",
 			Command: "export " + LibraryVariable + "=PATH of a GPU build of onnxruntime " + Version,
@@ -117,7 +184,7 @@ func (r *Report) examineRuntime(load func(string) (string, []string, error)) {
 
 // supply returns the command that gets onnxruntime for this machine.
 func supply() string {
-	if _, err := artifactFor(machine()); err != nil || os.Getenv(LibraryVariable) != "" {
+	if _, err := artifactFor(ONNXRuntime, machine()); err != nil || os.Getenv(LibraryVariable) != "" {
 		return "export " + LibraryVariable + "=PATH of the shared library of onnxruntime " + Version
 	}
 	return "nitrain setup"
@@ -134,11 +201,25 @@ func (r Report) String() string {
 	line("features", "%s", strings.Join(r.CPU.Features, " "))
 	line("memory", "%s, %s free%s", gib(r.Memory.Total), gib(r.Memory.Available), map[bool]string{true: ", limited to " + gib(r.Memory.Limit)}[r.Memory.Limit > 0])
 	line("home", "%s", r.Home)
+	line("cpu engine", "%s", map[bool]string{true: r.Engine.Vectors, false: "not in this program"}[r.Engine.Usable])
 	if o := r.ONNXRuntime; o.Problem == "" {
 		known := map[bool]string{true: "digest known", false: "not one of setup's"}[o.Known]
 		line("onnxruntime", "%s, %s: %s (%s)", o.Version, strings.Join(o.Providers, ", "), o.Path, known)
 	} else {
 		line("onnxruntime", "not usable")
+	}
+	for _, p := range r.Plugins {
+		if p.Problem == "" {
+			line("xla", "plugin %s, PJRT %s: %s", p.Name, p.Version, p.Path)
+		} else {
+			line("xla", "plugin %s not usable", p.Name)
+		}
+	}
+	switch {
+	case r.GPU.Devices > 0:
+		line("gpu", "%d NVIDIA devices, driver %s", r.GPU.Devices, r.GPU.Driver)
+	default:
+		line("gpu", "no NVIDIA device")
 	}
 	for _, m := range r.Missing {
 		line("missing", "%s: %s\n%-12s   %s", m.Part, m.Why, "", m.Command)

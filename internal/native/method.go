@@ -37,14 +37,21 @@ func (a artifact) methods() []method {
 	for _, pip := range [][]string{{"python3", "-m", "pip"}, {"python", "-m", "pip"}, {"pip3"}, {"pip"}} {
 		all = append(all, a.pip(pip, seen))
 	}
-	return append(all, a.uv(), a.npmPack(), a.releaseArchive())
+	all = append(all, a.uv())
+	if a.npm != "" {
+		all = append(all, a.npmPack())
+	}
+	if a.release != "" {
+		all = append(all, a.releaseArchive())
+	}
+	return all
 }
 
 // pip downloads the wheel for CPython 3.12, whatever Python runs pip: only the C library in it is used.
 func (a artifact) pip(command []string, seen map[string]bool) method {
 	name := strings.Join(command, " ")
 	return method{
-		name: name, folder: "wheel", done: "onnxruntime-*.whl", member: a.wheelLib,
+		name: name, folder: "wheel", done: a.wheelFile, member: a.wheelLib,
 		fetch: func(ctx context.Context, dir string, _ func(string)) error {
 			who, err := output(ctx, dir, append(command, "--version")...)
 			if err != nil {

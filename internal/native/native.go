@@ -6,7 +6,6 @@ package native
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -14,13 +13,16 @@ import (
 // ONNXRuntime is the name of the ONNX Runtime library for Library.
 const ONNXRuntime = "onnxruntime"
 
+// XLACPU is the name of XLA's CPU plugin for Library: what the tests of the path to GPUs run on.
+const XLACPU = "xla-cpu"
+
 // LibraryVariable is the environment variable with the path of an onnxruntime library that the user answers
 // for: it is used as it is, whatever its digest.
 const LibraryVariable = "NITRAIN_ONNXRUNTIME"
 
 // Error says which library is missing or unusable and, in Hint, what to do about it.
 type Error struct {
-	Library string // "onnxruntime"
+	Library string // "onnxruntime", "xla-cpu"
 	Path    string // where it was looked for, "" if nowhere
 	Problem string
 	Err     error // the cause, may be nil
@@ -60,18 +62,15 @@ func Home() (string, error) {
 	return filepath.Join(cache, "nitrain"), nil
 }
 
-// Library returns the absolute path of an installed native library; name is ONNXRuntime. The file of
-// $NITRAIN_ONNXRUNTIME comes first, then the one that Setup installed below Home. The latter's digest is
+// Library returns the absolute path of an installed native library; name is ONNXRuntime or XLACPU. For the former the
+// file of $NITRAIN_ONNXRUNTIME comes first, then the one that Setup installed below Home. The latter's digest is
 // checked once and recorded: as long as the file keeps its size and time, later calls only look at those.
 // Errors have a Hint.
 func Library(name string) (string, error) {
-	if name != ONNXRuntime {
-		return "", &Error{Library: name, Problem: fmt.Sprintf("no such library, want %q", ONNXRuntime)}
-	}
-	if path := os.Getenv(LibraryVariable); path != "" {
+	if path := os.Getenv(LibraryVariable); path != "" && name == ONNXRuntime {
 		return chosen(path)
 	}
-	a, err := artifactFor(machine())
+	a, err := artifactFor(name, machine())
 	if err != nil {
 		return "", err
 	}

@@ -42,6 +42,9 @@ func TestLibrary(t *testing.T) {
 	if _, err := Library(ONNXRuntime); hintOf(err) == "" {
 		t.Errorf("want an error with a hint where nothing is installed, got %v", err)
 	}
+	if _, err := Library(XLACPU); !strings.Contains(hintOf(err), "setup --with xla-cpu") {
+		t.Errorf("want an error with a hint where no plugin is installed, got %v", err)
+	}
 	if _, err := Library("other"); err == nil {
 		t.Error("want an error for an unknown library")
 	}
@@ -63,7 +66,10 @@ func TestLibrary(t *testing.T) {
 
 func TestUnknownMachine(t *testing.T) {
 	for _, machine := range []string{"darwin/arm64", "windows/amd64", "linux/arm64"} {
-		if _, err := artifactFor(machine); !strings.Contains(hintOf(err), LibraryVariable) {
+		if _, err := artifactFor(ONNXRuntime, machine); !strings.Contains(hintOf(err), LibraryVariable) {
+			t.Errorf("%s: want an error with a hint, got %v", machine, err)
+		}
+		if _, err := artifactFor(XLACPU, machine); !strings.Contains(hintOf(err), "xla:PATH") {
 			t.Errorf("%s: want an error with a hint, got %v", machine, err)
 		}
 	}
@@ -203,7 +209,10 @@ func TestDownloadContinues(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	t.Setenv("NITRAIN_HOME", t.TempDir())
 	t.Setenv(LibraryVariable, "")
-	load := func(string) (string, []string, error) { return Version, []string{"cpu"}, nil }
+	load := Load{
+		Runtime: func(string) (string, []string, error) { return Version, []string{"cpu"}, nil },
+		Plugin:  func(string) (string, error) { return "0.100", nil },
+	}
 	r := Doctor(load)
 	if r.ONNXRuntime.Problem == "" || len(r.Missing) == 0 {
 		t.Errorf("want the library to be missing, got %+v", r)
@@ -218,7 +227,8 @@ func TestDoctor(t *testing.T) {
 	if cgo && (r.ONNXRuntime.Version != Version || r.ONNXRuntime.Known || r.ONNXRuntime.Problem != "") {
 		t.Errorf("want the user's library, got %+v", r.ONNXRuntime)
 	}
-	r = Doctor(func(string) (string, []string, error) { return "", nil, io.ErrUnexpectedEOF })
+	load.Runtime = func(string) (string, []string, error) { return "", nil, io.ErrUnexpectedEOF }
+	r = Doctor(load)
 	if cgo && !strings.Contains(r.ONNXRuntime.Problem, "EOF") {
 		t.Errorf("want the problem of loading, got %+v", r.ONNXRuntime)
 	}

@@ -20,13 +20,14 @@ const temporary = ".unfinished-*"
 
 // SetupOptions say where Setup installs and whom it tells. The zero value works.
 type SetupOptions struct {
+	Library  string            // what to install; "" is ONNXRuntime
 	Home     string            // folder to install below; "" is Home()
 	Progress func(line string) // called with one line per step, from Setup's goroutine; may be nil
 }
 
 // Installed is what Setup did.
 type Installed struct {
-	Library string    `json:"library"` // "onnxruntime"
+	Library string    `json:"library"` // "onnxruntime", "xla-cpu"
 	Version string    `json:"version"`
 	Path    string    `json:"path"`
 	SHA256  string    `json:"sha256"`
@@ -41,13 +42,16 @@ type Refusal struct {
 	Problem string `json:"problem"`
 }
 
-// Setup installs onnxruntime below the home folder unless an intact one is there; a damaged one is replaced.
-// The ways tried in turn are the Python wheel (through every pip on the machine, then uv), the npm package and
-// the project's release archive. The library appears whole and with a known digest or not at all, also when
+// Setup installs a library below the home folder unless an intact one is there; a damaged one is replaced.
+// The ways tried in turn are the Python wheel (through every pip on the machine, then uv), and for onnxruntime the npm
+// package and the project's release archive. The library appears whole and with a known digest or not at all, also when
 // Setup is killed; what was downloaded before that is used by the next call. Two Setups of one home folder,
 // in one process or several, take turns. Errors have a Hint.
 func Setup(ctx context.Context, o SetupOptions) (Installed, error) {
-	a, err := artifactFor(machine())
+	if o.Library == "" {
+		o.Library = ONNXRuntime
+	}
+	a, err := artifactFor(o.Library, machine())
 	if err != nil {
 		return Installed{}, err
 	}
@@ -66,14 +70,14 @@ func setup(ctx context.Context, o SetupOptions, a artifact, methods []method) (I
 		o.Home = home
 	}
 	if err := os.MkdirAll(a.folder(o.Home), 0o755); err != nil {
-		return Installed{}, homeError(o.Home, err)
+		return Installed{}, a.homeError(o.Home, err)
 	}
 	unlock, err := lock(ctx, o)
 	if err != nil {
-		return Installed{}, homeError(o.Home, err)
+		return Installed{}, a.homeError(o.Home, err)
 	}
 	defer unlock()
-	done := Installed{Library: ONNXRuntime, Version: Version, Path: a.path(o.Home)}
+	done := Installed{Library: a.library, Version: a.version, Path: a.path(o.Home)}
 	if done.SHA256, err = a.verify(o.Home, true); err == nil {
 		done.Already = true
 		return done, nil
@@ -84,7 +88,7 @@ func setup(ctx context.Context, o SetupOptions, a artifact, methods []method) (I
 
 // try goes through the methods until one installs the library.
 func (a artifact) try(ctx context.Context, o SetupOptions, methods []method, done Installed) (Installed, error) {
-	downloads := filepath.Join(o.Home, "download", ONNXRuntime+"-"+Version)
+	downloads := filepath.Join(o.Home, "download", a.library+"-"+a.version)
 	for _, m := range methods {
 		o.Progress("trying " + m.name)
 		digest, err := a.from(ctx, m, filepath.Join(downloads, m.folder), o)
@@ -92,7 +96,7 @@ func (a artifact) try(ctx context.Context, o SetupOptions, methods []method, don
 			return done, fmt.Errorf("native: setup: %w", context.Cause(ctx))
 		}
 		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, fs.ErrPermission) {
-			return done, homeError(o.Home, err)
+			return done, a.homeError(o.Home, err)
 		}
 		if err != nil {
 			o.Progress(m.name + ": " + firstLine(err.Error()))
@@ -102,7 +106,7 @@ func (a artifact) try(ctx context.Context, o SetupOptions, methods []method, don
 		done.Method, done.SHA256 = m.name, digest
 		return done, os.RemoveAll(downloads)
 	}
-	return done, refusedError(done.Refused)
+	return done, a.refusedError(done.Refused)
 }
 
 // from fetches the library by one method and installs it. An archive left by an earlier run is used first;
@@ -211,11 +215,11 @@ func sweep(folder string) {
 }
 
 // homeError is the error of a home folder that cannot be written; other causes pass through.
-func homeError(home string, err error) error {
+func (a artifact) homeError(home string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		hint = "make room for 60 MB, or set NITRAIN_HOME to a folder on another disk"
+		hint = fmt.Sprintf("make room for %d MB, or set NITRAIN_HOME to a folder on another disk", a.room)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
 		hint = "set NITRAIN_HOME to a folder that nitrain may write to"
 	default:
@@ -225,15 +229,13 @@ func homeError(home string, err error) error {
 }
 
 // refusedError is the error of a machine on which no method worked.
-func refusedError(refused []Refusal) error {
+func (a artifact) refusedError(refused []Refusal) error {
 	var lines []string
 	for _, r := range refused {
 		lines = append(lines, r.Method+": "+r.Problem)
 	}
 	return &Error{
-		Library: ONNXRuntime, Problem: "no way to get it worked:\n  " + strings.Join(lines, "\n  "),
-		hint: fmt.Sprintf("install pip or npm, or download onnxruntime %s yourself and set %s to the path of its shared library",
-			Version, LibraryVariable),
+		Library: a.library, Problem: "no way to get it worked:\n  " + strings.Join(lines, "\n  "), hint: a.manual,
 	}
 }
 

@@ -27,6 +27,8 @@ func library() []byte { return bytes.Repeat([]byte("library "), 1<<16) }
 func testArtifact() artifact {
 	sum := sha256.Sum256(library())
 	return artifact{
+		library: ONNXRuntime, version: Version, dir: "onnxruntime-" + Version, room: 1, command: "nitrain setup",
+		manual: "set " + LibraryVariable, wheelFile: "onnxruntime-*.whl",
 		file: "libtest.so", digests: []string{hex.EncodeToString(sum[:])}, maxSize: 1 << 20,
 		wheel: "onnxruntime==" + Version, wheelLib: "capi/libtest.so", npm: "onnxruntime-node@" + Version,
 		npmLib: "package/libtest.so", releaseLib: "lib/libtest.so", release: "https://127.0.0.1:1/none.tgz",
@@ -333,7 +335,7 @@ func TestSetupSaysWhereItCannotWrite(t *testing.T) {
 		t.Errorf("want a hint, got %v (%s)", err, hintOf(err))
 	}
 	full := &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
-	if err := homeError("home", errors.Join(full)); !strings.Contains(hintOf(err), "make room") {
+	if err := testArtifact().homeError("home", errors.Join(full)); !strings.Contains(hintOf(err), "make room") {
 		t.Errorf("want a hint, got %v (%s)", err, hintOf(err))
 	}
 	filling := method{name: "m", folder: "m", done: "x", fetch: func(context.Context, string, func(string)) error { return full }}
@@ -370,9 +372,15 @@ func TestMain(m *testing.M) {
 // TestSetupForReal fetches the real library by every tool of this machine.
 func TestSetupForReal(t *testing.T) {
 	if os.Getenv("NITRAIN_ACCEPTANCE") == "" {
-		t.Skip("downloads 120 MB: set NITRAIN_ACCEPTANCE=1")
+		t.Skip("downloads 180 MB: set NITRAIN_ACCEPTANCE=1")
 	}
-	a, err := artifactFor(machine())
+	for _, library := range []string{ONNXRuntime, XLACPU} {
+		t.Run(library, func(t *testing.T) { fetchForReal(t, library) })
+	}
+}
+
+func fetchForReal(t *testing.T, library string) {
+	a, err := artifactFor(library, machine())
 	if err != nil {
 		t.Skip(err)
 	}

@@ -457,7 +457,8 @@ func TestLibrary(t *testing.T) {
 	if err != nil || !strings.HasPrefix(version, "1.") || len(providers) == 0 || providers[0] != "cpu" {
 		t.Errorf("got %q, %q, %v", version, providers, err)
 	}
-	if r := native.Doctor(Library); r.ONNXRuntime.Version != version || r.ONNXRuntime.Problem != "" {
+	plugin := func(string) (string, error) { return "", nil }
+	if r := native.Doctor(native.Load{Runtime: Library, Plugin: plugin}); r.ONNXRuntime.Version != version || r.ONNXRuntime.Problem != "" {
 		t.Errorf("want the doctor to say the same, got %+v", r.ONNXRuntime)
 	}
 }

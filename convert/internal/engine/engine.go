@@ -53,10 +53,13 @@ type Options struct {
 	Library string
 	// Plugin is the path of a PJRT plugin; required for XLA.
 	Plugin string
-	// Devices is how many devices XLA's CPU plugin is to simulate; 0 and 1 mean one. Others have as many as there are.
+	// Devices is how many devices XLA must have; 0 means one. Its CPU plugin simulates them.
 	Devices int
 	// Device is where ONNX computes; empty means CPU.
 	Device Device
+	// Index is the number of the CUDA device, among those that $CUDA_VISIBLE_DEVICES leaves. One that is not the first
+	// becomes the only one that this process sees.
+	Index int
 	// Memory bounds the bytes that a graph takes on Native, its inputs and outputs included: values are computed again
 	// rather than kept. 0 sets no bound.
 	Memory int64
@@ -81,7 +84,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Hint says what to do about the error.
 func (e *Error) Hint() string { return e.hint }
 
-const pluginHint = "name a plugin with xla:PATH, such as pjrt_c_api_cpu_plugin.so or xla_cuda_plugin.so of the jax-cuda13-pjrt wheel"
+const pluginHint = "name a plugin with xla:PATH, such as pjrt_c_api_cpu_plugin.so or xla_cuda_plugin.so of jax's wheels"
 
 // ErrNoCgo is the reason of every refusal to build ONNX in a binary made without cgo.
 var ErrNoCgo = errors.New("want a binary built with cgo, got one without")

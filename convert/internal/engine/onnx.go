@@ -41,6 +41,14 @@ func bareONNX(o Options) (compute.Backend, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, &Error{ONNX, err, setupHint}
 	}
+	if o.Device == CUDA {
+		if err := CheckGPU(); err != nil {
+			return nil, err
+		}
+		if err := prepareCUDA(path, o.Index); err != nil {
+			return nil, &Error{ONNX, err, gpuHint}
+		}
+	}
 	library.Lock()
 	defer library.Unlock()
 	if library.path != "" && library.path != path {
