@@ -80,8 +80,17 @@ func TestWrittenFilesOpenElsewhere(t *testing.T) {
 	var lines []byte
 	for _, s := range subjects() {
 		for _, f := range [][2]string{
-			{"nib", ".nii"}, {"nib", ".nii.gz"}, {"itk", ".nrrd"}, {"nrrd", ".nrrd"}, {"nrrd", ".nhdr"}, {"itk", ".nhdr"},
-			{"itk", ".mha"}, {"itk", ".mhd"}, {"nib", ".mgh"}, {"nib", ".mgz"}, {"tif", ".tif"},
+			{"nib", ".nii"},
+			{"nib", ".nii.gz"},
+			{"itk", ".nrrd"},
+			{"nrrd", ".nrrd"},
+			{"nrrd", ".nhdr"},
+			{"itk", ".nhdr"},
+			{"itk", ".mha"},
+			{"itk", ".mhd"},
+			{"nib", ".mgh"},
+			{"nib", ".mgz"},
+			{"tif", ".tif"},
 		} {
 			if s.name == "vectors in time" && (f[0] == "itk" || f[0] == "tif") {
 				continue // ITK has no five axes here

@@ -14,8 +14,16 @@ type Preset struct {
 // Presets lists the usual windows of CT, as radiology workstations have them.
 func Presets() []Preset {
 	return []Preset{
-		{"brain", 0, 80}, {"stroke", 20, 60}, {"subdural", -25, 175}, {"bone", -500, 1500}, {"lung", -1350, 150},
-		{"mediastinum", -150, 250}, {"abdomen", -150, 250}, {"liver", 15, 165}, {"spine", -100, 300}, {"angio", 0, 600},
+		{"brain", 0, 80},
+		{"stroke", 20, 60},
+		{"subdural", -25, 175},
+		{"bone", -500, 1500},
+		{"lung", -1350, 150},
+		{"mediastinum", -150, 250},
+		{"abdomen", -150, 250},
+		{"liver", 15, 165},
+		{"spine", -100, 300},
+		{"angio", 0, 600},
 	}
 }
 

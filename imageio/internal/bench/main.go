@@ -63,7 +63,7 @@ func peak() int64 {
 	if err != nil {
 		return 0
 	}
-	for _, line := range strings.Split(string(status), "\n") {
+	for line := range strings.SplitSeq(string(status), "\n") {
 		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
 			kb, _ := strconv.ParseInt(strings.Fields(value)[0], 10, 64) // 0 where it is no number
 			return kb << 10

@@ -8,12 +8,12 @@ import "math/bits"
 const (
 	litBits  = 11
 	distBits = 8
-	// sizes that suffice for all codes (zlib's examples/enough.c)
+	// sizes that suffice for all codes (zlib's examples/enough.c).
 	litSize  = 2342
 	distSize = 402
 )
 
-// An entry's lowest byte is how many bits it takes, extra bits with it. What is in the rest:
+// An entry's lowest byte is how many bits it takes, extra bits with it. What is in the rest:.
 const (
 	literal     = 1 << 31 // one byte at bit 8, or with pair a second one at bit 16
 	pair        = 1 << 30
@@ -21,7 +21,7 @@ const (
 	ended       = 1 << 28 // end of block
 	further     = 1 << 27 // a further table from the place at bit 12 (15 bits), indexed by as many bits as bits 8 to 11 say
 	// otherwise a length at bit 16 and the bits of the code alone in bits 8 to 12; of a distance, the same with
-	// distance at bit 16
+	// distance at bit 16.
 	exceptionalDist = 1 << 31
 )
 

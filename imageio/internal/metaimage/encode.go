@@ -2,6 +2,7 @@ package metaimage
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
@@ -40,17 +41,17 @@ func Encode(l Layout) []byte {
 	var b strings.Builder
 	line := func(name, value string) { b.WriteString(name + " = " + value + "\n") }
 	line("ObjectType", "Image")
-	line("NDims", fmt.Sprint(len(dims)))
+	line("NDims", strconv.Itoa(len(dims)))
 	line("BinaryData", "True")
 	line("BinaryDataByteOrderMSB", "False")
 	line("CompressedData", "True")
-	line("CompressedDataSize", fmt.Sprint(l.Bytes))
+	line("CompressedDataSize", strconv.FormatInt(l.Bytes, 10))
 	line("TransformMatrix", numbers(columns...))
 	line("Offset", numbers(origin))
 	line("ElementSpacing", numbers(spacing))
 	line("DimSize", strings.Trim(fmt.Sprint(dims), "[]"))
 	if l.Comps > 1 {
-		line("ElementNumberOfChannels", fmt.Sprint(l.Comps))
+		line("ElementNumberOfChannels", strconv.Itoa(l.Comps))
 	}
 	line("ElementType", typeName(l.Type))
 	file := l.File

@@ -112,7 +112,7 @@ func parseVectors(text string) ([][]float64, error) {
 		text = rest
 		var v []float64
 		absent := 0
-		for _, w := range strings.Split(inside[1:], ",") {
+		for w := range strings.SplitSeq(inside[1:], ",") {
 			f, err := strconv.ParseFloat(strings.TrimSpace(w), 64)
 			if err != nil {
 				return nil, fmt.Errorf("%w: vector", volume.ErrCorrupt)
@@ -192,7 +192,7 @@ func geometry(h *volume.Header, field map[string]string, axes []axis) ([]int, er
 		if a.direction != nil {
 			h.AffineSource = "space directions"
 			if len(a.direction) != w.dims {
-				return nil, bad("space directions", fmt.Sprintf("vectors of %d numbers", w.dims), fmt.Sprint(len(a.direction)))
+				return nil, bad("space directions", fmt.Sprintf("vectors of %d numbers", w.dims), strconv.Itoa(len(a.direction)))
 			}
 			copy(columns[i][:], a.direction)
 			continue
@@ -250,7 +250,7 @@ func (a axis) plain(i int) ([3]float64, float64) {
 }
 
 func units(h *volume.Header, field map[string]string) {
-	for _, w := range strings.Fields(field["spaceunits"]) {
+	for w := range strings.FieldsSeq(field["spaceunits"]) {
 		if u := strings.ToLower(strings.Trim(w, `"`)); u != "mm" && u != "" && u != "millimeter" && u != "none" && u != "???" {
 			h.Warn("space units are not mm and were not converted")
 			return

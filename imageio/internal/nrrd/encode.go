@@ -1,7 +1,7 @@
 package nrrd
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
@@ -24,7 +24,7 @@ func Encode(l Layout) []byte {
 	var b strings.Builder
 	var sizes, directions, kinds, spacings []string
 	add := func(n int, kind, spacing string) {
-		sizes, kinds = append(sizes, fmt.Sprint(n)), append(kinds, kind)
+		sizes, kinds = append(sizes, strconv.Itoa(n)), append(kinds, kind)
 		directions, spacings = append(directions, "none"), append(spacings, spacing)
 	}
 	if l.Frames > 1 {
@@ -45,7 +45,7 @@ func Encode(l Layout) []byte {
 	b.WriteString("NRRD0004\n# Complete NRRD file format specification at:\n# http://teem.sourceforge.net/nrrd/format.html\n")
 	line := func(name, value string) { b.WriteString(name + ": " + value + "\n") }
 	line("type", typeName(l.Type))
-	line("dimension", fmt.Sprint(len(sizes)))
+	line("dimension", strconv.Itoa(len(sizes)))
 	line("space", "left-posterior-superior")
 	line("sizes", strings.Join(sizes, " "))
 	line("space directions", strings.Join(directions, " "))

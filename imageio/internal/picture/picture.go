@@ -38,7 +38,7 @@ func flat(format string, width, height, comps int, t volume.Type) *volume.Header
 	return h
 }
 
-// colour types of PNG
+// colour types of PNG.
 const (
 	grey, palette, greyAlpha, colourAlpha = 0, 3, 4, 6
 )

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
@@ -26,7 +27,7 @@ func Is(head []byte) bool {
 	return false
 }
 
-// tags that are read
+// tags that are read.
 const (
 	tagSubfile, tagWidth, tagHeight, tagBits, tagCompression, tagPhotometric = 254, 256, 257, 258, 259, 262
 	tagFillOrder, tagDescription, tagStrips, tagOrientation, tagSamples      = 266, 270, 273, 274, 277
@@ -133,7 +134,7 @@ func (f *file) directory(at int64) (directory, int64, error) {
 	}
 	n := f.number(b, count)
 	if n > 4096 {
-		return nil, 0, bad("directory", "at most 4096 tags", fmt.Sprint(n))
+		return nil, 0, bad("directory", "at most 4096 tags", strconv.FormatUint(n, 10))
 	}
 	b, err = f.bytes(at+int64(count), int(n)*entry+offset)
 	if err != nil {
@@ -148,7 +149,7 @@ func (f *file) directory(at int64) (directory, int64, error) {
 	}
 	next := f.number(b, offset)
 	if next > math.MaxInt64 {
-		return nil, 0, bad("directory", "a place in the file", fmt.Sprint(next))
+		return nil, 0, bad("directory", "a place in the file", strconv.FormatUint(next, 10))
 	}
 	return d, int64(next), nil
 }
@@ -180,7 +181,7 @@ func (f *file) tag(d directory, entry []byte, offset int) error {
 		return nil
 	}
 	if count > mostValues || int64(count)*int64(width) > f.size {
-		return bad(fmt.Sprintf("tag %d", tag), "as many values as fit the file", fmt.Sprint(count))
+		return bad(fmt.Sprintf("tag %d", tag), "as many values as fit the file", strconv.FormatUint(count, 10))
 	}
 	value := entry[4+offset:]
 	if n := int(count) * width; n > offset {

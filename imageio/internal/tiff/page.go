@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"golang.org/x/image/tiff/lzw"
 
@@ -140,10 +141,10 @@ func (p *page) blocks(d directory) error {
 	switch p.compression {
 	case 1, 5, 8, 32946, 32773:
 	default:
-		return unsupported("Compression", "none, LZW, deflate or PackBits", fmt.Sprint(p.compression))
+		return unsupported("Compression", "none, LZW, deflate or PackBits", strconv.FormatUint(p.compression, 10))
 	}
 	if p.predictor < 1 || p.predictor > 3 || p.predictor > 1 && p.bits%8 != 0 {
-		return unsupported("Predictor", "1 to 3", fmt.Sprint(p.predictor))
+		return unsupported("Predictor", "1 to 3", strconv.FormatUint(p.predictor, 10))
 	}
 	return nil
 }

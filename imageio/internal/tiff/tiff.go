@@ -136,7 +136,7 @@ func Describe(p Place) string {
 func described(h *volume.Header, text string, pages int) error {
 	if strings.HasPrefix(text, "ImageJ=") && pages == 1 {
 		var n int
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			if value, ok := strings.CutPrefix(line, "images="); ok {
 				_, _ = fmt.Sscan(value, &n) // 0 where it is no number
 			}
