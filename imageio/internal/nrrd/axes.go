@@ -106,7 +106,7 @@ func parseVectors(text string) ([][]float64, error) {
 			continue
 		}
 		inside, rest, ok := strings.Cut(text, ")")
-		if !ok || inside[0] != '(' {
+		if !ok || !strings.HasPrefix(inside, "(") {
 			return nil, fmt.Errorf("%w: vector", volume.ErrCorrupt)
 		}
 		text = rest
