@@ -105,6 +105,8 @@ func opSTFT(c *call) []*value {
 		fail("windows of %d every %d do not fit a signal of %d", length, step, s[1])
 	}
 	frames := (s[1]-length)/step + 1
+	countable(frames)
+	countable(frames * length)
 	var picks []int
 	for f := range frames {
 		picks = append(picks, rangeOf(f*step, f*step+length)...)
