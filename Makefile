@@ -29,6 +29,9 @@ test: setup plugin ## set up, vet and test, with and without cgo; says what was 
 	CGO_ENABLED=0 $(GO) test -json -timeout 10m ./... | $(GO) run ./internal/testreport
 
 # GoMLX's interpreter, the tests' oracle, forms pointers one past an array, which is harmless and which checkptr refuses.
+asan: ## the C parts of the CPU engine under the address sanitizer
+	$(GO) test -asan -timeout 40m ./convert/internal/engine/kernel ./convert/internal/engine/cpu
+
 race: setup ## the tests again under the race detector
 	$(GO) test -race -gcflags='github.com/gomlx/...=-d=checkptr=0' -json -timeout 40m ./... | $(GO) run ./internal/testreport
 
@@ -73,4 +76,4 @@ check: build test race lint tidy ## everything that a change must pass
 clean: ## remove what was built here (not the native libraries in $NITRAIN_HOME)
 	rm -rf bin demo
 
-.PHONY: help build setup plugin demo test race lint tidy acceptance fuzz bench bench-train fixtures check clean
+.PHONY: help build setup plugin demo test race asan lint tidy acceptance fuzz bench bench-train fixtures check clean

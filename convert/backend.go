@@ -29,7 +29,6 @@ type Backend struct {
 	float   dtypes.DType // the type that float32 and half-precision values are computed in; float64 in tests
 	devices int          // that a batch is divided among, 1 if it is not
 	close   sync.Once
-	serial  sync.Mutex // held while something that can be cancelled runs
 }
 
 // NewBackend starts the engine that the options name. Nothing is ever downloaded.
@@ -48,6 +47,8 @@ func NewBackend(o BackendOptions) (b *Backend, err error) {
 		eo.Kind, eo.Device, eo.Index = engine.ONNX, engine.CUDA, d.Index
 	case "go":
 		eo.Kind = engine.Go
+	case "onnx":
+		eo.Kind = engine.ONNX
 	case "xla":
 		eo.Kind, eo.Devices = engine.XLA, d.Count
 		if eo.Plugin, err = native.FindPlugin(d.Plugin); err != nil {
@@ -70,7 +71,7 @@ func NewBackend(o BackendOptions) (b *Backend, err error) {
 	return &Backend{compute: inner, name: d.Kind, float: dtypes.Float32, devices: d.Count}, nil
 }
 
-// Name returns the device: "cpu", "cuda", "xla" or "go".
+// Name returns the device's kind.
 func (b *Backend) Name() string { return b.name }
 
 // Compute returns the GoMLX backend, for callers that build graphs of their own.

@@ -8,7 +8,7 @@ import (
 
 // Device says where to compute.
 type Device struct {
-	Kind   string // "cpu", "cuda", "xla" or "go"
+	Kind   string // "cpu", "cuda", "xla", "go" or "onnx"
 	Index  int    // of the CUDA device
 	Plugin string // of XLA: a path or a name, "" for the first that is found
 	Count  int    // devices of XLA that a batch is divided among, at least 1
@@ -32,7 +32,7 @@ func (e *DeviceError) Hint() string {
 // ParseDevice reads the name of a device: "auto" (or ""), the best CPU engine of this machine, as "cpu"; "cuda" or
 // "cuda:N", an NVIDIA GPU through onnxruntime; "xla", "xla:NAME" or "xla:PATH", a PJRT plugin, found as native.FindPlugin
 // says; followed by ",devices=N" it divides each batch among N devices of the plugin; "go", the slow reference in plain
-// Go. Errors are *DeviceError.
+// Go; "onnx", onnxruntime on the CPU, for comparisons. Errors are *DeviceError.
 func ParseDevice(s string) (Device, error) {
 	kind, rest, more := strings.Cut(s, ":")
 	if !more {
@@ -45,7 +45,7 @@ func ParseDevice(s string) (Device, error) {
 	switch d.Kind {
 	case "", "auto":
 		d.Kind = "cpu"
-	case "cpu", "go":
+	case "cpu", "go", "onnx":
 	case "cuda":
 		if !more {
 			break

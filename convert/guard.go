@@ -34,25 +34,24 @@ func (e *NonFiniteError) Error() string {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// interruptibly lets a run end within one operation when ctx is cancelled. Runs of one backend are serial.
-func (b *Backend) interruptibly(ctx context.Context, run func() error) error {
-	b.serial.Lock()
-	defer b.serial.Unlock()
+// interruptibly lets a run of a program end within one operation when ctx is cancelled.
+func (p *program) interruptibly(ctx context.Context, run func() error) error {
 	if ctx.Done() == nil {
 		return run()
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	e := p.graph.Executable()
 	stopped := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
-		engine.Stop(b.compute)
+		engine.Stop(e)
 		close(stopped)
 	})
 	err := run()
 	if !cancel() {
 		<-stopped
-		engine.Resume(b.compute)
+		engine.Resume(e)
 		if err != nil {
 			return errors.Join(ctx.Err(), err)
 		}

@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -55,8 +56,15 @@ func compile(b *Backend, name string, ports []port, build func(g *graph.Graph, i
 	return p, nil
 }
 
-// run executes the program. Tensors in donate give their memory up and must not be used afterwards.
+// run executes the program. Tensors in donate give their memory up and must not be used afterwards. Where the engine is
+// stopped before it overwrites any of it, in has tensors of what was donated, as it was.
 func (p *program) run(in map[string]*tensors.Tensor, donate map[string]bool) (out map[string]*tensors.Tensor, err error) {
+	given := map[string]compute.Buffer{}
+	defer func() {
+		if err != nil {
+			restore(in, given)
+		}
+	}()
 	defer recoverTo(&err)
 	args := make([]any, len(p.inputs))
 	for i, name := range p.inputs {
@@ -66,6 +74,9 @@ func (p *program) run(in map[string]*tensors.Tensor, donate map[string]bool) (ou
 		}
 		args[i] = t
 		if donate[name] {
+			if given[name], err = t.Buffer(p.backend.compute, 0); err != nil {
+				return nil, err
+			}
 			args[i], err = graph.DonateTensorBuffer(t, p.backend.compute, 0)
 			if err != nil {
 				return nil, err
@@ -77,6 +88,15 @@ func (p *program) run(in map[string]*tensors.Tensor, donate map[string]bool) (ou
 		out[p.outputs[i]] = t
 	}
 	return out, nil
+}
+
+// restore makes tensors of buffers that were to be donated and are still there.
+func restore(in map[string]*tensors.Tensor, given map[string]compute.Buffer) {
+	for name, buffer := range given {
+		if t, err := tensors.FromBuffer(buffer); err == nil {
+			in[name] = t
+		}
+	}
 }
 
 // close frees the compiled graph.

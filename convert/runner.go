@@ -67,7 +67,7 @@ func (r *Runner) Run(ctx context.Context, inputs map[string]*onnx.Tensor) (map[s
 		return nil, err
 	}
 	var got map[string]*tensors.Tensor
-	err = r.backend.interruptibly(ctx, func() (err error) {
+	err = p.interruptibly(ctx, func() (err error) {
 		got, err = p.run(feed, nil)
 		return err
 	})

@@ -184,11 +184,14 @@ func (s *stepper) execute(ctx context.Context, k kind, batch map[string]*onnx.Te
 		}
 	}
 	var out map[string]*tensors.Tensor
-	err = s.backend.interruptibly(ctx, func() (err error) {
+	err = p.interruptibly(ctx, func() (err error) {
 		out, err = p.run(feed, donate)
 		return err
 	})
 	if err != nil {
+		for key := range donate {
+			s.device[key] = feed[key] // there again, where the engine was stopped
+		}
 		return err
 	}
 	return s.keep(out, donate, of, res)

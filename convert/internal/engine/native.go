@@ -12,6 +12,9 @@ import (
 // Memory is what a run of a compiled graph takes, in bytes.
 type Memory = cpu.Memory
 
+// MemoryError tells that a graph cannot be run within Options.Memory.
+type MemoryError = cpu.MemoryError
+
 // MemoryOf returns what running a graph that Native compiled takes, known before it runs; false for other engines' graphs
 // and for those that GoMLX's interpreter runs whole.
 func MemoryOf(e compute.Executable) (Memory, bool) {
@@ -22,17 +25,18 @@ func MemoryOf(e compute.Executable) (Memory, bool) {
 	return own.Memory(), true
 }
 
-// Stop ends the run in progress on Native, within one operation, and every later one with an error that is cpu.ErrStopped,
-// until Resume. It may be called at any time, and does nothing on other engines.
-func Stop(b compute.Backend) {
-	if own, ok := b.(*cpu.Backend); ok {
+// Stop ends the run in progress of a graph that Native compiled, within one operation, and every later one with an error,
+// until Resume. What was donated to such a run stays as it was; a run that has begun to overwrite it ends well. Stop may be
+// called at any time, and does nothing to other engines' graphs.
+func Stop(e compute.Executable) {
+	if own, ok := e.(*cpu.Executable); ok {
 		own.Stop()
 	}
 }
 
 // Resume undoes Stop.
-func Resume(b compute.Backend) {
-	if own, ok := b.(*cpu.Backend); ok {
+func Resume(e compute.Executable) {
+	if own, ok := e.(*cpu.Executable); ok {
 		own.Resume()
 	}
 }

@@ -14,13 +14,9 @@ import (
 )
 
 // ours returns the engine of our own kernels.
-func ours(t testing.TB, o Options) compute.Backend {
+func ours(t testing.TB) compute.Backend {
 	t.Helper()
-	o.Kind = Native
-	if o.Threads == 0 {
-		o.Threads = 2
-	}
-	b, err := New(o)
+	b, err := New(Options{Kind: Native, Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +26,7 @@ func ours(t testing.TB, o Options) compute.Backend {
 
 // TestNative holds every case against the interpreter in float64 and finite differences.
 func TestNative(t *testing.T) {
-	b := ours(t, Options{})
+	b := ours(t)
 	for _, c := range allCases() {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.check(b, c.askOracle(t)); err != nil {
@@ -42,7 +38,7 @@ func TestNative(t *testing.T) {
 
 // TestNativeDenormals wants denormal numbers flushed by every thread.
 func TestNativeDenormals(t *testing.T) {
-	if share := flushedShare(t, ours(t, Options{})); share != 1 {
+	if share := flushedShare(t, ours(t)); share != 1 {
 		t.Errorf("want all denormals flushed, got %g of them", share)
 	}
 }
@@ -50,9 +46,9 @@ func TestNativeDenormals(t *testing.T) {
 // TestNativeStep wants a U-Net's training step to run on kernels alone, in the memory that was said before, with every
 // weight and moment updated in place.
 func TestNativeStep(t *testing.T) {
-	b := ours(t, Options{})
+	b := ours(t)
 	u := unet{3, []int{4, 8, 16}, 3}
-	tr := newTrainer(u, b, 1e-3)
+	tr := newTrainer(u, b, 1e-2)
 	x, labels := u.batch(1, 16)
 	if err := Profile(b, true); err != nil {
 		t.Fatal(err)
@@ -105,7 +101,7 @@ func TestNativeMemory(t *testing.T) {
 		}
 		return m, nil
 	}
-	b := ours(t, Options{})
+	b := ours(t)
 	m, err := compile(b)
 	if err != nil {
 		t.Fatal(err)

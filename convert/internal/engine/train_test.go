@@ -17,7 +17,7 @@ import (
 // own float32 run differs from it by 1e-6; the rounding of 20 steps stays below 1e-4.
 func TestAdamAgainstPyTorch(t *testing.T) {
 	t.Run("onnx", func(t *testing.T) { testAdam(t, repaired(t)) })
-	t.Run("cpu", func(t *testing.T) { testAdam(t, ours(t, Options{})) })
+	t.Run("cpu", func(t *testing.T) { testAdam(t, ours(t)) })
 }
 
 // testAdam follows the reference on one engine.

@@ -39,8 +39,8 @@ type Backend struct {
 	running     sync.Mutex   // held by the graph that runs: the team and the arena are one
 	arena       arena
 	profile     profile
-	stopped     atomic.Bool
 	state       sync.Mutex
+	control     control
 	finalized   bool
 	poison      bool // tests: memory that nothing lives in is filled with NaN
 }

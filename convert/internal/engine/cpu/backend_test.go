@@ -195,34 +195,46 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestStop wants a run ended, later ones refused, and all well after Resume.
+// TestStop wants a run ended and what was donated to it kept, later runs refused, those of other graphs not, and all well
+// after Resume.
 func TestStop(t *testing.T) {
 	b := testBackend(t, Options{})
-	shape := shapes.Make(dtypes.Float32, 1000)
-	e := graphOf(t, b, []shapes.Shape{shape}, func(f compute.Function, in []compute.Value) []compute.Value {
-		x := in[0]
-		for range 5000 {
-			x = must(t)(f.CumSum(must(t)(f.Tanh(x)), 0, compute.CumSumOptions{}))
-		}
-		return []compute.Value{x}
-	})
-	in, err := b.BufferFromFlatData(0, make([]float32, 1000), shape)
+	shape := shapes.Make(dtypes.Float32, 100_000)
+	of := func(steps int) *Executable {
+		return graphOf(t, b, []shapes.Shape{shape}, func(f compute.Function, in []compute.Value) []compute.Value {
+			x := in[0]
+			for range steps {
+				x = must(t)(f.CumSum(must(t)(f.Tanh(x)), 0, compute.CumSumOptions{}))
+			}
+			return []compute.Value{x}
+		}).(*Executable)
+	}
+	e, other := of(1000), of(2)
+	in, err := b.BufferFromFlatData(0, make([]float32, 100_000), shape)
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(10*time.Millisecond, b.Stop)
-	if _, err := e.Execute([]compute.Buffer{in}, nil, 0); !errors.Is(err, ErrStopped) {
-		t.Errorf("stopped while running: want ErrStopped, got %v", err)
+	time.AfterFunc(10*time.Millisecond, e.Stop)
+	start := time.Now()
+	if _, err := e.Execute([]compute.Buffer{in}, []bool{true}, 0); !errors.Is(err, ErrStopped) {
+		t.Fatalf("stopped while running: want ErrStopped, got %v", err)
 	}
-	if _, err := e.Execute([]compute.Buffer{in}, nil, 0); !errors.Is(err, ErrStopped) {
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("stopped after 10 ms: took %v", took)
+	}
+	if _, err := e.Execute([]compute.Buffer{in}, []bool{true}, 0); !errors.Is(err, ErrStopped) {
 		t.Errorf("stopped before: want ErrStopped, got %v", err)
 	}
-	b.Resume()
-	out, err := e.Execute([]compute.Buffer{in}, nil, 0)
+	out, err := other.Execute([]compute.Buffer{in}, nil, 0)
 	if err != nil {
+		t.Fatalf("another graph: %v", err)
+	}
+	_ = out[0].Finalize()
+	e.Resume()
+	if out, err = e.Execute([]compute.Buffer{in}, []bool{true}, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = in.Finalize(), out[0].Finalize()
+	_ = out[0].Finalize()
 	if left := b.heap.live.Load(); left != 0 {
 		t.Errorf("want no memory in use, got %d bytes", left)
 	}

@@ -27,6 +27,7 @@ type Executable struct {
 	memory    plan.Memory
 	steps     []step
 	constants [][]byte
+	stopped   atomic.Bool
 	finalized atomic.Bool
 	cleanup   runtime.Cleanup // of an Executable that nobody finalized
 }
@@ -34,8 +35,8 @@ type Executable struct {
 // Memory is what a run takes, in bytes.
 type Memory = plan.Memory
 
-// ErrStopped is returned by runs that Backend.Stop ended.
-var ErrStopped = errors.New("cpu: stopped")
+// MemoryError tells that a graph cannot be run within its bound.
+type MemoryError = plan.MemoryError
 
 // compile plans a recorded graph.
 func (b *Backend) compile(recorded *ir.Graph, name string) (compute.Executable, error) {
@@ -120,6 +121,8 @@ func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, device comp
 	if err != nil {
 		return nil, err
 	}
+	e.begin()
+	defer e.end()
 	start := time.Now()
 	err = r.steps()
 	e.backend.profile.graph(e.name, start)
@@ -140,6 +143,7 @@ type run struct {
 	params  [][]byte
 	donated []bool
 	outputs []block
+	written bool  // something that was donated may be overwritten
 	reused  []int // of each output, the donated input whose memory it has, or -1
 }
 
@@ -210,10 +214,10 @@ func (r *run) steps() error {
 	b := r.e.backend
 	profiled := b.profile.on.Load()
 	for i := range r.e.steps {
-		if b.stopped.Load() {
-			return ErrStopped
-		}
 		s := &r.e.steps[i]
+		if err := r.proceed(s); err != nil {
+			return err
+		}
 		s.bind(r)
 		var start time.Time
 		if profiled {
@@ -229,8 +233,25 @@ func (r *run) steps() error {
 			r.poison(i)
 		}
 	}
-	if b.stopped.Load() {
+	if !r.written {
+		return r.e.commit() // the last operation may have been left unfinished
+	}
+	return nil
+}
+
+// proceed tells whether a step is to run: not where the run is stopped, unless something donated is overwritten already.
+func (r *run) proceed(s *step) error {
+	if r.written {
+		return nil
+	}
+	if r.e.stopped.Load() {
 		return ErrStopped
+	}
+	for _, p := range s.Outs {
+		if p.Space == plan.Output && r.reused[p.Index] >= 0 {
+			r.written = true
+			return r.e.commit()
+		}
 	}
 	return nil
 }
@@ -278,7 +299,7 @@ func (r *run) finish() []compute.Buffer {
 	return out
 }
 
-// abandon frees what a run that failed has taken. Donated inputs are gone: they may be half overwritten.
+// abandon frees what a run that failed has taken. Donated inputs are gone once they may be half overwritten.
 func (r *run) abandon() {
 	for i, mem := range r.outputs {
 		if r.reused[i] < 0 {
@@ -286,7 +307,7 @@ func (r *run) abandon() {
 		}
 	}
 	for k, in := range r.inputs {
-		if r.donated[k] {
+		if r.donated[k] && r.written {
 			_ = in.Finalize()
 		}
 	}

@@ -98,23 +98,3 @@ func (b *Backend) WriteProfile(w io.Writer) error {
 	}
 	return nil
 }
-
-// Stop ends the run in progress soon, with ErrStopped, and every later one, until Resume. It may be called at any time.
-func (b *Backend) Stop() {
-	b.state.Lock()
-	defer b.state.Unlock()
-	if !b.finalized {
-		b.stopped.Store(true)
-		b.team.Stop()
-	}
-}
-
-// Resume undoes Stop.
-func (b *Backend) Resume() {
-	b.state.Lock()
-	defer b.state.Unlock()
-	if !b.finalized {
-		b.team.Resume()
-		b.stopped.Store(false)
-	}
-}

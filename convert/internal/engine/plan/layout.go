@@ -115,6 +115,10 @@ func (p *program) joinable(u *unit, i, o int, of []*slot, as, reuse []int) *slot
 	return nil
 }
 
+// spared is the size of outputs, in bytes, that rather get memory of their own than overwrite what is donated early in a
+// run, which could not be stopped from then on.
+const spared = 64 << 10
+
 // reuse pairs outputs with parameters whose memory they may take: those of the same size that nothing reads after the
 // output is computed.
 func (p *program) reuse(def, last, as []int) []int {
@@ -128,9 +132,10 @@ func (p *program) reuse(def, last, as []int) []int {
 			pairs[i], taken[x.index] = x.index, true
 		}
 	}
+	commit := p.commit(as)
 	for _, within := range []bool{true, false} {
 		for i, v := range p.outputs {
-			if pairs[i] >= 0 || as[v] != i || p.values[v].size == 0 {
+			if pairs[i] >= 0 || as[v] != i || p.values[v].size == 0 || p.values[v].size < spared && def[v] < commit {
 				continue
 			}
 			u := &p.units[def[v]]

@@ -2,15 +2,69 @@ package plan
 
 import "slices"
 
-// order moves units forward that free more memory than they take, as soon as what they need is there: a weight's update
-// right after its gradient. The recorded order stays where that does not lower the peak.
+// worthwhile is the part of the peak that is given for runs that can be stopped until their end.
+const worthwhile = 20
+
+// order chooses the first of some orders that is about as good as the best. Eager, units that free more memory than they
+// take run as soon as what they need is there. Late, what makes outputs alone comes last besides, so that a run can be
+// stopped until it overwrites what was donated.
 func (p *program) order() {
-	recorded := p.units
-	before := p.peak()
-	p.units = p.eager()
-	if p.peak() >= before {
-		p.units = recorded
+	recorded, eager := p.units, p.eager()
+	small := p.peak() / worthwhile
+	orders := [][]unit{p.late(eager, small), p.late(recorded, small), p.late(eager, small/worthwhile), p.late(recorded, small/worthwhile), eager, recorded}
+	peaks := make([]int64, len(orders))
+	for i, o := range orders {
+		p.units = o
+		peaks[i] = p.peak()
 	}
+	best := slices.Min(peaks)
+	p.units = orders[slices.IndexFunc(peaks, func(n int64) bool { return n <= best+best/worthwhile })]
+}
+
+// late moves units to the end whose values are returned and not used here, unless more than most bytes are kept for one.
+func (p *program) late(units []unit, most int64) []unit {
+	as, used := p.returned(), p.used()
+	var soon, late []unit
+	for _, u := range units {
+		var kept int64
+		for _, v := range u.ins {
+			if x := p.values[v]; x.space == Arena {
+				kept += x.size
+			}
+		}
+		if kept <= most && final(&u, as, used) {
+			late = append(late, u)
+		} else {
+			soon = append(soon, u)
+		}
+	}
+	return append(soon, late...)
+}
+
+// used tells which values units read.
+func (p *program) used() []bool {
+	used := make([]bool, len(p.values))
+	for _, u := range p.units {
+		for _, v := range u.ins {
+			used[v] = true
+		}
+	}
+	return used
+}
+
+// final tells whether all that a unit makes is returned and nothing of it used here.
+func final(u *unit, as []int, used []bool) bool {
+	return !slices.ContainsFunc(u.outs, func(v int) bool { return as[v] < 0 || used[v] })
+}
+
+// commit returns the first of the units at the end that make outputs alone.
+func (p *program) commit(as []int) int {
+	used := p.used()
+	at := len(p.units)
+	for at > 0 && final(&p.units[at-1], as, used) {
+		at--
+	}
+	return at
 }
 
 // peak returns the most bytes of the arena that are alive at once, not counting what in-place computation saves.

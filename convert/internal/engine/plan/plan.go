@@ -84,7 +84,7 @@ type MemoryError struct {
 }
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("plan: memory: need %.2f GB, have %.2f GB", float64(e.Need)/1e9, float64(e.Have)/1e9)
+	return fmt.Sprintf("memory: need %.2f GB, have %.2f GB", float64(e.Need)/1e9, float64(e.Have)/1e9)
 }
 
 // Needs returns the least memory that the graph can run in, in bytes.

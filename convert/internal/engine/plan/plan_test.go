@@ -194,7 +194,7 @@ func TestChain(t *testing.T) {
 
 // TestUpdates wants weights updated as soon as their gradients are there, in their own memory.
 func TestUpdates(t *testing.T) {
-	const layers, n = 10, 1 << 10
+	const layers, n = 10, spared
 	g := &graph{}
 	x := g.param(n)
 	var weights, grads []*ir.Node
@@ -282,5 +282,28 @@ func randomNode(g *graph, rng *rand.Rand, nodes []*ir.Node) *ir.Node {
 	default:
 		x := pick()
 		return g.op(fake{inPlace: rng.IntN(2) == 0, flops: int64(rng.IntN(1e6)), scratch: rng.IntN(2) * 100}, x.Shape.Size(), x, pick())
+	}
+}
+
+// TestLate wants small outputs that nothing else needs computed last, in their parameters' memory, and those that are
+// needed on the way in memory of their own, so that a run can be stopped until its end.
+func TestLate(t *testing.T) {
+	g := &graph{}
+	x, statistic, running := g.param(1<<12), g.param(16), g.param(16)
+	mean := g.op(fake{}, 16, x)
+	update := g.op(fake{inPlace: true}, 16, statistic, mean)
+	used := g.op(fake{inPlace: true}, 16, running, mean)
+	y := g.op(fake{}, 1<<12, x, used)
+	g.Outputs = []*ir.Node{g.op(fake{}, 1, y), update, used}
+	p, err := Make(&g.Graph, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, &g.Graph, p)
+	if last := p.Steps[len(p.Steps)-1].Node; last != update && p.Steps[len(p.Steps)-2].Node != update {
+		t.Errorf("want the update last, got node %d", last.ID)
+	}
+	if p.Results[1].Reuse != 1 || p.Results[2].Reuse != -1 {
+		t.Errorf("want the update in memory of its parameter, the other not, got %+v", p.Results)
 	}
 }
