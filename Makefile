@@ -58,6 +58,7 @@ bench: ## the benchmarks beside the code
 bench-train: setup ## training steps, memory and starting time beside PyTorch's ($(PYTHON) with testdata/gen/requirements.txt; an idle machine)
 	$(GO) build -o bin/benchtrain ./internal/benchtrain
 	bin/benchtrain -python $(PYTHON) -data bin/bench-train -o docs/acceptance/training.md
+	bin/benchtrain -python $(PYTHON) -data bin/bench-train -robust -o docs/acceptance/training-robust.md
 
 bench-imageio: ## imageio's speed beside nibabel, SimpleITK and MONAI, as docs/bench-imageio.md ($(PYTHON) with them; minutes on a quiet machine)
 	$(GO) build -trimpath -o bin/bench-imageio ./imageio/internal/bench

@@ -39,7 +39,8 @@ type contender struct {
 // patience bounds how many turns are thrown away before the benchmark gives up on a quiet machine.
 const patience = 40
 
-func (b bench) run(only, forms []string, out string) error {
+// make exports the networks, unless that was done.
+func (b bench) make() error {
 	if _, err := networks(b.data); err != nil {
 		fmt.Fprintln(os.Stderr, "benchtrain: making the networks")
 		cmd := exec.Command(b.python, b.script, "export", b.data)
@@ -47,6 +48,13 @@ func (b bench) run(only, forms []string, out string) error {
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s %s: %w", b.python, b.script, err)
 		}
+	}
+	return nil
+}
+
+func (b bench) run(only, forms []string, out string) error {
+	if err := b.make(); err != nil {
+		return err
 	}
 	list, err := networks(b.data)
 	if err != nil {
@@ -82,7 +90,9 @@ func (b bench) network(n network, forms []string) (row, error) {
 	}()
 	for _, c := range all {
 		fmt.Fprintf(os.Stderr, "benchtrain: %s: %s starts\n", n.Name, c.form)
-		c.begin()
+		if _, err := c.begin(); err != nil {
+			c.err = err
+		}
 	}
 	if all[0].err != nil {
 		return row{}, fmt.Errorf("nitrain: %w", all[0].err)
@@ -120,9 +130,9 @@ func (b bench) torch(n network, form string) *contender {
 }
 
 // begin starts a contender and waits for its first loss. A form that does not work is left out.
-func (c *contender) begin() {
+func (c *contender) begin() (answer, error) {
 	if c.err != nil {
-		return
+		return answer{}, c.err
 	}
 	c.step, c.infer = math.Inf(1), math.Inf(1)
 	c.cmd.Stderr = io.Discard
@@ -138,14 +148,13 @@ func (c *contender) begin() {
 		err = c.cmd.Start()
 	}
 	if err != nil {
-		c.err = err
-		return
+		return answer{}, err
 	}
 	c.out = bufio.NewReader(out)
 	a, err := c.listen()
-	c.err = err
 	c.start = time.Since(start).Seconds()
 	c.losses = append(c.losses, a.Loss)
+	return a, err
 }
 
 func (c *contender) listen() (answer, error) {
@@ -226,10 +235,13 @@ func process(pid int) float64 {
 }
 
 // peak returns the largest resident memory that a process had, in bytes.
-func peak(pid int) int64 {
+func peak(pid int) int64 { return status(pid, "VmHWM:") }
+
+// status returns an entry of a process's status, in bytes.
+func status(pid int, entry string) int64 {
 	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, entry); ok {
 			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kb << 10
 		}

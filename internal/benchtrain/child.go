@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,9 +30,12 @@ type network struct {
 
 // answer is a line that a training process prints.
 type answer struct {
-	Loss    float64   `json:"loss,omitempty"`
-	Losses  []float64 `json:"losses"`
-	Seconds []float64 `json:"seconds"`
+	Loss float64 `json:"loss,omitempty"`
+	Need int64   `json:"need,omitempty"` // bytes of a step, as foretold
+	// Recomputed is how many operations run twice in a step.
+	Recomputed int       `json:"recomputed,omitempty"`
+	Losses     []float64 `json:"losses"`
+	Seconds    []float64 `json:"seconds"`
 }
 
 func networks(folder string) ([]network, error) {
@@ -56,10 +60,13 @@ func find(folder, name string) (network, error) {
 }
 
 // serve trains a network as bench_train.py does, in the same dialogue.
-func serve(folder, name, device, trace string, threads int) error {
+func serve(folder, name, device, trace string, threads, side int, bound int64) error {
 	n, err := find(folder, name)
 	if err != nil {
 		return err
+	}
+	if side > 0 {
+		n.resize(side)
 	}
 	m, err := onnx.ReadFile(filepath.Join(folder, name+".onnx"))
 	if err != nil {
@@ -75,11 +82,11 @@ func serve(folder, name, device, trace string, threads int) error {
 	if err != nil {
 		return err
 	}
-	x, err := tensor(folder, name+".x.bin", n.X)
+	x, err := tensor(folder, name+".x.bin", n.X, side > 0)
 	if err != nil {
 		return err
 	}
-	y, err := tensor(folder, name+".y.bin", n.Y)
+	y, err := tensor(folder, name+".y.bin", n.Y, side > 0)
 	if err != nil {
 		return err
 	}
@@ -89,6 +96,9 @@ func serve(folder, name, device, trace string, threads int) error {
 	}
 	defer step.Close()
 	batch := map[string]*onnx.Tensor{"x": x, "target": y}
+	if bound > 0 {
+		step.Bound(bound)
+	}
 	train := func() (float64, error) {
 		r, err := step.Run(context.Background(), learningRate, batch)
 		return r.Loss, err
@@ -98,7 +108,11 @@ func serve(folder, name, device, trace string, threads int) error {
 		return err
 	}
 	say := json.NewEncoder(os.Stdout)
-	if err := say.Encode(answer{Loss: first}); err != nil {
+	need, _, err := step.Memory(batch)
+	if err != nil {
+		return err
+	}
+	if err := say.Encode(answer{Loss: first, Need: need.Total(), Recomputed: need.Recomputed}); err != nil {
 		return err
 	}
 	if trace != "" {
@@ -156,7 +170,28 @@ func meanSquares(out, batch map[string]*graph.Node) (*graph.Node, map[string]*gr
 	return graph.ReduceAllMean(graph.Mul(d, d)), nil
 }
 
-func tensor(folder, file string, shape []int) (*onnx.Tensor, error) {
+// resize replaces the spatial sizes.
+func (n *network) resize(side int) {
+	for _, shape := range [][]int{n.X, n.Y} {
+		for i := 2; i < len(shape); i++ {
+			shape[i] = side
+		}
+	}
+}
+
+// tensor reads an array of the benchmark, or draws one.
+func tensor(folder, file string, shape []int, drawn bool) (*onnx.Tensor, error) {
+	if drawn {
+		size := 1
+		for _, n := range shape {
+			size *= n
+		}
+		rng, data := rand.New(rand.NewPCG(1, 2)), make([]float32, size)
+		for i := range data {
+			data[i] = float32(rng.NormFloat64())
+		}
+		return onnx.FromFloat32(shape, data)
+	}
 	raw, err := os.ReadFile(filepath.Join(folder, file))
 	if err != nil {
 		return nil, err

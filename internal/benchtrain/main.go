@@ -25,6 +25,9 @@ func main() {
 	out := flag.String("o", "", "Markdown file for the table; empty: standard output")
 	noisy := flag.Bool("noisy", false, "count turns during which something else used the machine too: no benchmark then")
 	child := flag.Bool("child", false, "train one network as nitrain (used by this program itself)")
+	side := flag.Int("side", 0, "with -child: spatial size in place of the network's")
+	bound := flag.Int64("memory", 0, "with -child: bytes that a step may take")
+	robust := flag.Bool("robust", false, "measure nitrain alone: bounded memory, endurance, a second busy process")
 	trace := flag.String("trace", "", "with -child: file for a trace of where the time goes")
 	device := flag.String("device", "cpu", "nitrain's device")
 	flag.Parse()
@@ -32,10 +35,14 @@ func main() {
 		fail(fmt.Errorf("want -data FOLDER"))
 	}
 	if *child {
-		fail(serve(*data, *only, *device, *trace, *threads))
+		fail(serve(*data, *only, *device, *trace, *threads, *side, *bound))
 		return
 	}
 	b := bench{python: *python, script: *script, data: *data, threads: *threads, turns: *turns, noisy: *noisy, device: *device}
+	if *robust {
+		fail(b.robust(*out))
+		return
+	}
 	fail(b.run(words(*only), words(*forms), *out))
 }
 
