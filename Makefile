@@ -57,8 +57,8 @@ bench: ## the benchmarks beside the code
 
 bench-train: setup ## training steps, memory and starting time beside PyTorch's ($(PYTHON) with testdata/gen/requirements.txt; an idle machine)
 	$(GO) build -o bin/benchtrain ./internal/benchtrain
-	bin/benchtrain -python $(PYTHON) -data bin/bench-train -o docs/acceptance/training.md
-	bin/benchtrain -python $(PYTHON) -data bin/bench-train -robust -o docs/acceptance/training-robust.md
+	bin/benchtrain -python $(PYTHON) -data bin/bench-train -o docs/benchmarks.md
+	bin/benchtrain -python $(PYTHON) -data bin/bench-train -robust -o docs/benchmarks.md
 
 bench-imageio: ## imageio's speed beside nibabel, SimpleITK and MONAI, as docs/bench-imageio.md ($(PYTHON) with them; minutes on a quiet machine)
 	$(GO) build -trimpath -o bin/bench-imageio ./imageio/internal/bench

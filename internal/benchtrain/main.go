@@ -22,7 +22,7 @@ func main() {
 	forms := flag.String("forms", "", "PyTorch's forms, with commas; empty: all of a network")
 	threads := flag.Int("threads", 2, "threads of each process")
 	turns := flag.Int("turns", 6, "good turns wanted of every process")
-	out := flag.String("o", "", "Markdown file for the table; empty: standard output")
+	out := flag.String("o", "", "document whose section takes the table; empty: standard output")
 	noisy := flag.Bool("noisy", false, "count turns during which something else used the machine too: no benchmark then")
 	child := flag.Bool("child", false, "train one network as nitrain (used by this program itself)")
 	side := flag.Int("side", 0, "with -child: spatial size in place of the network's")

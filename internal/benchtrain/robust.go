@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"os/exec"
 	"strconv"
 )
@@ -15,22 +15,14 @@ func (b bench) robust(path string) error {
 	if err := b.make(); err != nil {
 		return err
 	}
-	var w io.Writer = os.Stdout
-	if path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		w = f
-	}
+	w := &bytes.Buffer{}
 	fmt.Fprintf(w, "Processor: %s, %d threads.\n\n", processor(), b.threads)
 	for _, part := range []func(io.Writer) error{b.bounded, b.endurance, b.beside} {
 		if err := part(w); err != nil {
 			return err
 		}
 	}
-	return nil
+	return section(path, "robust", w.String())
 }
 
 // child starts nitrain with further flags.

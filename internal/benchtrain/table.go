@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -76,15 +76,7 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 // write puts the table into a file, with what it was measured on.
 func write(path string, b bench, rows []row) error {
-	var w io.Writer = os.Stdout
-	if path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		w = f
-	}
+	w := &bytes.Buffer{}
 	versions, _ := exec.Command(b.python, "-c", "import torch, monai; print('PyTorch', torch.__version__ + ', MONAI', monai.__version__)").Output()
 	fmt.Fprintf(w, "Processor: %s, %d threads. %s, %s.\n\n", processor(), b.threads, strings.TrimSpace(string(versions)), runtime.Version())
 	fmt.Fprintln(w, "| network | step, s: nitrain / PyTorch's best form | ratio | peak memory, MiB | ratio | start to first loss, s | ratio | inference, s | ratio | losses apart |")
@@ -92,7 +84,26 @@ func write(path string, b bench, rows []row) error {
 	for _, r := range rows {
 		fmt.Fprintln(w, r.line())
 	}
-	return nil
+	return section(path, "training", w.String())
+}
+
+// section replaces what stands between two marks of a document, or prints it where no document is named.
+func section(path, name, text string) error {
+	if path == "" {
+		fmt.Print(text)
+		return nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
+	before, rest, found := strings.Cut(string(raw), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return fmt.Errorf("%s: want the marks %q and %q", path, strings.TrimSpace(begin), end)
+	}
+	return os.WriteFile(path, []byte(before+begin+text+end+after), 0o644)
 }
 
 func processor() string {
