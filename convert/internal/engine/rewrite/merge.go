@@ -53,7 +53,7 @@ func (f *fusion) join(p, q *unit) {
 	if len(a.code)+len(b.code) > mostCode || len(a.loads)+len(b.loads) > mostLoads || len(a.outs)+len(b.outs) > mostOuts {
 		return
 	}
-	if !a.shares(b) || f.between(p, q) {
+	if !a.shares(b) || between(p, q) {
 		return
 	}
 	a, b, ok := align(a, b)
@@ -98,27 +98,29 @@ func (a *cluster) shares(b *cluster) bool {
 	return false
 }
 
-// between tells whether q waits for something that waits for p.
-func (f *fusion) between(p, q *unit) bool {
+// between tells whether q waits for something that waits for p, or p for q: units that were joined stand where the later
+// one stood, so that an earlier unit may wait for one of them.
+func between(p, q *unit) bool {
 	seen := map[*unit]bool{}
-	var reaches func(u *unit) bool
-	reaches = func(u *unit) bool {
-		if u == p {
+	for u := range q.after {
+		if u != p && waits(u, p, seen) {
 			return true
 		}
-		if seen[u] {
-			return false
-		}
-		seen[u] = true
-		for v := range u.after {
-			if reaches(v) {
-				return true
-			}
-		}
+	}
+	return waits(p, q, map[*unit]bool{})
+}
+
+// waits tells whether u is v, or waits for it.
+func waits(u, v *unit, seen map[*unit]bool) bool {
+	if u == v {
+		return true
+	}
+	if seen[u] {
 		return false
 	}
-	for u := range q.after {
-		if u != p && reaches(u) {
+	seen[u] = true
+	for w := range u.after {
+		if waits(w, v, seen) {
 			return true
 		}
 	}
