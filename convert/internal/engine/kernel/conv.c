@@ -214,11 +214,13 @@ static void write(const job *j, const item *t) {
 		const int64_t beside = p->packed ? pair : nitrain_up(pair, p->l->lanes);
 		for (int64_t r = 0; r < t->rows; r++) {
 			const float *from = buffer + r * t->wide, *second = next + r * t->wide;
-			for (int64_t line = 0; line < lines; line++, from += wide, second += beside) {
-				const int64_t b = line % t->count[1], a = line / t->count[1] % t->count[0];
-				float *to = line_of(j, t, line / t->count[1] / t->count[0], r, a, b) + x.first + x.apart * t->from[2];
-				if (pair) p->l->merge(to, from, second, pair);
-				write_line(p, to + x.apart * pair, x.apart, none ? NULL : from + pair, count - pair);
+			const int64_t planes = t->images * t->count[0];
+			for (int64_t plane = 0; plane < planes; plane++) {
+				float *to = line_of(j, t, plane / t->count[0], r, plane % t->count[0], 0) + x.first + x.apart * t->from[2];
+				for (int64_t b = 0; b < t->count[1]; b++, from += wide, second += beside, to += t->axes[1].apart * p->made[2]) {
+					if (pair) p->l->merge(to, from, second, pair);
+					write_line(p, to + x.apart * pair, x.apart, none ? NULL : from + pair, count - pair);
+				}
 			}
 		}
 		if (pair) return;

@@ -31,15 +31,22 @@ int nitrain_find(const plan *p, int64_t number, item *t) {
 
 // copy_line copies inputs low + unit*u of a line, for u < n, those of each phase of the step side by side.
 static void copy_line(const plan *p, float *to, const float *line, int64_t low, int64_t n, int64_t unit, int64_t step) {
-	const int64_t size = p->from[2], length = n / step, apart = unit * step;
+	const int64_t size = p->from[2];
+	if (unit == 1 && step == 1) {
+		const int64_t from = nitrain_min(n, nitrain_max(0, -low)), end = nitrain_max(from, nitrain_min(n, size - low));
+		p->l->zero(to, from);
+		p->l->copy(to + from, line + low + from, end - from);
+		p->l->zero(to + end, n - end);
+		return;
+	}
+	const int64_t length = n / step, apart = unit * step;
 	for (int64_t f = 0; f < step; f++, to += length) {
 		const int64_t at = low + unit * f; // of the first
 		int64_t from = at < 0 ? (-at + apart - 1) / apart : 0, end = size > at ? (size - at + apart - 1) / apart : 0;
 		end = nitrain_min(end, length);
 		from = nitrain_min(from, end);
 		p->l->zero(to, from);
-		if (apart == 1) p->l->copy(to + from, line + at + from, end - from);
-		else if (apart == 2) p->l->split(to + from, line + at + 2 * from, end - from);
+		if (apart == 2) p->l->split(to + from, line + at + 2 * from, end - from);
 		else for (int64_t t = from; t < end; t++) to[t] = line[at + t * apart];
 		p->l->zero(to + end, length - end);
 	}
