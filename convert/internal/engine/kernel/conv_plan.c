@@ -136,6 +136,7 @@ static int fits(const plan *p, const int64_t b[4]) {
 	if (p->channels * region(p, b) > REGION) return 0;
 	if (p->ring && b[0] > 1) return 0;
 	if (p->direct && p->channels >= p->depth) return b[0] * b[2] * b[3] <= MOST * p->l->lanes && (p->ring || vectors(p, b) <= MOST);
+	if (p->planewise) return b[2] * b[3] * p->share <= BUFFER && b[2] * b[3] <= MOST * p->l->lanes / 4;
 	return vectors(p, b) * p->l->lanes * p->share <= BUFFER && vectors(p, b) <= MOST;
 }
 
@@ -262,11 +263,17 @@ void nitrain_plan_weights(plan *p, const nitrain_conv *c, int threads) {
 	const int64_t taps = taps_of(c), lanes = p->l->lanes;
 	// Several blocks of channels where taps are few, so that tiles are full and the gradient is read seldom.
 	p->channels = nitrain_min(lanes * nitrain_max(1, 24 / taps), p->depth < lanes ? p->depth : nitrain_up(p->depth, lanes));
-	const int64_t most = nitrain_max(SUMS / (taps * p->channels), ROWS);
+	const int64_t most = nitrain_max(SUMS / (taps * p->channels), ROWS), blocks = (p->depth + p->channels - 1) / p->channels;
 	set_share(p, nitrain_min(most, SHARE));
+	p->planewise = p->depth % lanes == 0 && p->widest[0] > 1 && p->widest[1] * p->widest[2] >= 256;
+	p->ring = p->planewise ? extent(p, 0, 1) : 0;
 	set_block(p);
 	set_sizes(p);
-	while (threads > 1 && p->items * ((p->depth + p->channels - 1) / p->channels) < ITEMS * (int64_t)threads && p->share > 2 * ROWS) {
+	while (threads > 1 && p->planewise && p->items * blocks < 2 * ITEMS * (int64_t)threads && p->block[PLANES] > 1) {
+		p->block[PLANES] = (p->block[PLANES] + 1) / 2;
+		set_sizes(p);
+	}
+	while (threads > 1 && p->items * blocks < ITEMS * (int64_t)threads && p->share > 2 * ROWS) {
 		set_share(p, p->share / 2);
 		set_sizes(p);
 	}

@@ -33,6 +33,7 @@ typedef struct {
 	int64_t block[4], blocks[4];  // what an item has of a class, and how many there are
 	int64_t channels;             // summed at a time
 	int64_t ring;                 // planes of the region, which are used again and again; 0: it holds all that an item reads
+	int planewise;                // what an item has of the output is held plane by plane
 	int64_t share, shares;        // rows of an item, and how many there are
 	int direct;                   // tiles write to the output itself
 	int packed;                   // lines are short: positions are gathered into panels, line after line

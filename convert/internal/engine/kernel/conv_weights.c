@@ -51,7 +51,7 @@ static void lay_out(layout *l, const nitrain_conv *c, int threads) {
 	l->spots = p->items / p->shares / c->groups;
 	const int64_t units = l->blocks * p->shares * c->groups, enough = 3 * (int64_t)threads;
 	l->parts = threads == 1 || units >= enough ? 1 : nitrain_min(l->spots, (enough + units - 1) / units);
-	l->positions = p->block[0] * p->block[1] * p->block[2] * p->block[3];
+	l->positions = p->block[0] * (p->planewise ? 1 : p->block[1]) * p->block[2] * p->block[3];
 	l->columns = l->full < p->depth && p->share >= MANY;
 	l->turned = l->full ? (p->region / p->channels + 1) * nitrain_up(p->channels, lanes) : 0;
 	if (l->columns) l->turned = nitrain_max(l->turned, l->positions * 3 * lanes);
@@ -98,8 +98,7 @@ static void spans(const job *j, const item *t, int64_t first, int64_t rows, span
 }
 
 // pack_gradient lays the gradient at an item's positions out: [rows/ROWS][positions][ROWS].
-static void pack_gradient(const job *j, const place *o) {
-	const item *t = &o->t;
+static void pack_gradient(const job *j, const place *o, const item *t) {
 	for (int64_t r = 0; r < t->rows; r += ROWS) {
 		const int64_t n = nitrain_min(ROWS, t->rows - r);
 		float *to = o->gradient + r * o->positions;
@@ -108,29 +107,58 @@ static void pack_gradient(const job *j, const place *o) {
 	}
 }
 
-// add_full adds an item's products to the sums, for channels that fill vectors.
-static void add_full(const job *j, place *o, int add) {
+// turn_region copies planes [from, end) of what the item reads, and lays them out as [set][position][lanes].
+static void turn_region(const job *j, const place *o, int64_t from, int64_t end) {
 	const plan *p = &j->l->p;
-	item *t = &o->t;
-	const int64_t lanes = p->l->lanes, taps = j->l->taps, sets = (o->channels + lanes - 1) / lanes, wide = sets * taps * lanes;
-	o->positions = nitrain_vectors(p, t, t->count[0], 0, t->count[2], 1);
-	for (int64_t i = 0; i < o->positions; i++) o->at[i] = (int32_t)(t->at[i] * lanes);
-	nitrain_region(p, t, j->x, o->channel, o->channels, 0, t->extent[0]);
-	nitrain_offsets(p, t, &t->axes[2], 1, 0);
-	for (int64_t s = 0; s < sets; s++) {
-		const int64_t n = nitrain_min(lanes, o->channels - s * lanes);
-		float *to = o->turned + s * t->position * lanes;
-		if (n < lanes) memset(to, 0, (size_t)(t->position * lanes) * sizeof(float));
-		p->l->transpose(to, lanes, t->region + s * lanes * t->position, t->position, n, t->position);
+	const item *t = &o->t;
+	const int64_t lanes = p->l->lanes, plane = t->extent[1] * t->extent[2];
+	nitrain_region(p, t, j->x, o->channel, o->channels, from, end);
+	for (int64_t s = 0; s < o->channels; s += lanes) {
+		const int64_t n = nitrain_min(lanes, o->channels - s);
+		for (int64_t i = 0; i < t->images; i++)
+			for (int64_t u = from; u < end; u++) {
+				const int64_t at = (i * t->ring + u % t->ring) * plane;
+				float *to = o->turned + (s * t->position + at * lanes);
+				if (n < lanes) memset(to, 0, (size_t)(plane * lanes) * sizeof(float));
+				p->l->transpose(to, lanes, t->region + s * t->position + at, t->position, n, plane);
+			}
 	}
-	pack_gradient(j, o);
+}
+
+// add_planes adds the products of some planes of an item to the sums, for channels that fill vectors.
+static void add_planes(const job *j, place *o, int64_t plane, int64_t planes, int add) {
+	const plan *p = &j->l->p;
+	item t = o->t;
+	const int64_t lanes = p->l->lanes, taps = j->l->taps, sets = (o->channels + lanes - 1) / lanes, wide = sets * taps * lanes;
+	o->positions = nitrain_vectors(p, &t, planes, 0, t.count[2], 1);
+	for (int64_t i = 0; i < o->positions; i++) o->at[i] = (int32_t)(t.at[i] * lanes);
+	nitrain_offsets(p, &t, &t.axes[2], 1, plane * t.axes[0].step);
+	t.from[0] += plane;
+	t.count[0] = planes;
+	pack_gradient(j, o, &t);
 	for (int64_t v = 0, n; v < sets * taps; v += n) {
 		const float *x[VECTORS];
 		n = nitrain_min(sets * taps - v == 4 ? 2 : 3, sets * taps - v);
-		for (int64_t i = 0; i < n; i++) x[i] = o->turned + ((v + i) / taps * t->position + t->offsets[(v + i) % taps]) * lanes;
-		for (int64_t r = 0; r < t->rows; r += ROWS)
-			p->l->tile((int)nitrain_min(ROWS, t->rows - r), (int)n, o->positions, o->gradient + r * o->positions, o->at, x,
-				add ? o->sums + r * wide + v * lanes : NULL, wide, o->sums + r * wide + v * lanes, wide, 0);
+		for (int64_t i = 0; i < n; i++) x[i] = o->turned + ((v + i) / taps * t.position + t.offsets[(v + i) % taps]) * lanes;
+		for (int64_t r = 0; r < t.rows; r += ROWS) {
+			float *sums = o->sums + r * wide + v * lanes;
+			p->l->tile((int)nitrain_min(ROWS, t.rows - r), (int)n, o->positions, o->gradient + r * o->positions, o->at, x, add ? sums : NULL, wide,
+				sums, wide, 0);
+		}
+	}
+}
+
+// add_full adds an item's products to the sums, for channels that fill vectors.
+static void add_full(const job *j, place *o, int add) {
+	const item *t = &o->t;
+	const lattice *z = &t->axes[0];
+	const int64_t planes = j->l->p.planewise ? 1 : t->count[0];
+	int64_t copied = 0;
+	for (int64_t plane = 0; plane < t->count[0]; plane += planes) {
+		const int64_t end = (plane + planes - 1) * z->step + reach(z) + 1;
+		turn_region(j, o, nitrain_max(copied, plane * z->step), end);
+		copied = end;
+		add_planes(j, o, plane, planes, add || plane);
 	}
 }
 
@@ -153,7 +181,7 @@ static void add_columns(const job *j, place *o, int add) {
 	o->positions = lines * count;
 	nitrain_region(p, t, j->x, o->channel, o->channels, 0, t->extent[0]);
 	nitrain_offsets(p, t, &t->axes[2], o->channels, 0);
-	pack_gradient(j, o);
+	pack_gradient(j, o, t);
 	for (int64_t i = 0; i < o->positions; i++) o->at[i] = (int32_t)(i * width);
 	for (int64_t c = 0; c < columns; c += width) {
 		const int64_t n = nitrain_min(width, columns - c);
