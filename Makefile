@@ -30,7 +30,7 @@ test: setup plugin ## set up, vet and test, with and without cgo; says what was 
 
 # GoMLX's interpreter, the tests' oracle, forms pointers one past an array, which is harmless and which checkptr refuses.
 asan: ## the C parts of the CPU engine under the address sanitizer
-	$(GO) test -asan -timeout 40m ./convert/internal/engine/kernel ./convert/internal/engine/cpu
+	$(GO) test -asan -gcflags='github.com/gomlx/...=-d=checkptr=0' -timeout 40m ./convert/internal/engine/kernel ./convert/internal/engine/cpu
 
 race: setup ## the tests again under the race detector
 	$(GO) test -race -gcflags='github.com/gomlx/...=-d=checkptr=0' -json -timeout 40m ./... | $(GO) run ./internal/testreport
