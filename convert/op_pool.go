@@ -58,32 +58,16 @@ func opMaxPool(c *call) []*value {
 	return out
 }
 
-// maxPool computes with one native operation where the window is not dilated; the gradient goes through the
-// separable form.
+// maxPool computes with one native operation, gradient included, where the window is not dilated.
 func maxPool(x *graph.Node, w *window) *graph.Node {
 	native := allOnes(w.dilation)
 	for i := range w.kernel {
 		native = native && w.pads[i][0] >= 0 && w.pads[i][1] >= 0 && w.pads[i][0] < w.kernel[i] && w.pads[i][1] < w.kernel[i]
 	}
-	separable := func() *graph.Node { return separablePool(x, w) }
-	if !native {
-		return separable()
-	}
-	if w.disjoint() {
+	if native {
 		return reduceWindow(x, compute.ReduceOpMax, w)
 	}
-	out, _ := graph.InternalFusedOpCaller(func() *graph.Node { return reduceWindow(x, compute.ReduceOpMax, w) }, separable, true)
-	return out
-}
-
-// disjoint says whether windows neither overlap nor reach into padding.
-func (w *window) disjoint() bool {
-	for i, k := range w.kernel {
-		if k > w.stride[i] || w.pads[i] != [2]int{} || w.dilation[i] != 1 {
-			return false
-		}
-	}
-	return true
+	return separablePool(x, w)
 }
 
 // separablePool is a max pool made of maxima of shifted slices, axis by axis, the last axis first.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nitrain/nitrain/convert/internal/engine/kernel"
 )
 
 // profile gathers what steps take, where it is on.
@@ -62,6 +64,9 @@ func (p *profile) step(s *step, start time.Time) {
 		args["again"] = true
 	}
 	args["shape"] = fmt.Sprint(outputs(s.Node))
+	if m, ok := s.op.(*kernel.Map); ok {
+		args["program"] = fmt.Sprintf("%d arrays, %d instructions over %v", len(m.Loads), len(m.Code), m.Dims)
+	}
 	p.add(s.label, category, start, took, args)
 }
 
