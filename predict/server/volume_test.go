@@ -159,7 +159,7 @@ func TestBadScans(t *testing.T) {
 	}{
 		"no model named":     {"", raw, "", 200, ""}, // tensors has no Spec, but is loaded: two models
 		"empty":              {"?model=bright", nil, "", 400, "empty"},
-		"text":               {"?model=bright", []byte("JANE DOE 1970-01-01"), "", 400, "NIfTI"},
+		"text":               {"?model=bright", []byte("JANE DOE 1970-01-01"), "", 400, "format not recognised"},
 		"cut":                {"?model=bright", raw[:len(raw)/2], "", 400, ""},
 		"flipped":            {"?model=bright", append(append([]byte{}, raw[:len(raw)-300]...), make([]byte, 300)...), "", 400, ""},
 		"huge header":        {"?model=bright", huge, "", 413, "at most"},
