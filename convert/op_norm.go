@@ -34,7 +34,7 @@ func normalised(x *graph.Node, over []int, epsilon float64) *graph.Node {
 }
 
 // fewElements is the size up to which the gradient of a normalisation is computed with care.
-const fewElements = 4096
+const fewElements = 256
 
 // projected is ct less its mean and less y * mean(ct*y), for y = centred / sqrt(variance + epsilon). With few
 // elements almost everything cancels (with two, all but a share of epsilon / variance), and what is left
