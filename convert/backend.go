@@ -74,6 +74,10 @@ func NewBackend(o BackendOptions) (b *Backend, err error) {
 // Name returns the device's kind.
 func (b *Backend) Name() string { return b.name }
 
+// Devices returns among how many devices a step divides its batch. A batch whose size is no multiple of it runs on the
+// first device alone.
+func (b *Backend) Devices() int { return max(b.devices, 1) }
+
 // Compute returns the GoMLX backend, for callers that build graphs of their own.
 func (b *Backend) Compute() compute.Backend { return b.compute }
 

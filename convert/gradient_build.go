@@ -67,7 +67,7 @@ func (r *Runner) compileGradient(inputs, cotangents map[string]*onnx.Tensor) (*p
 		}
 	}
 	for _, q := range inputPorts(infos, cotangents, r.float) {
-		ports = append(ports, port{cotKey(q.name[len(inputKey("")):]), q.shape})
+		ports = append(ports, port{name: cotKey(q.name[len(inputKey("")):]), shape: q.shape})
 	}
 	return compile(r.backend, "gradient", ports, func(gg *graph.Graph, in map[string]*graph.Node) []result {
 		b := &builder{graph: gg, float: r.float}

@@ -377,11 +377,25 @@ func TestOperators(t *testing.T) {
 	} else {
 		defer cuda.Close()
 	}
-	for _, o := range opCases(t) {
+	xla, err := NewBackend(BackendOptions{Device: "xla:cpu"})
+	if err != nil {
+		t.Logf("XLA is left out: %v", err)
+	} else {
+		defer xla.Close()
+	}
+	sample := 24 // XLA compiles slowly: one case of so many
+	if os.Getenv("NITRAIN_ACCEPTANCE") != "" {
+		sample = 1
+	}
+	for i, o := range opCases(t) {
 		if only := os.Getenv("ONLY"); only != "" && only != o.op {
 			continue
 		}
-		t.Run(o.String(), func(t *testing.T) { o.check(t, ref, fast, cuda) })
+		engines := []*Backend{fast, cuda, xla}
+		if i%sample != 0 {
+			engines[2] = nil
+		}
+		t.Run(o.String(), func(t *testing.T) { o.check(t, ref, engines...) })
 	}
 }
 
@@ -434,7 +448,7 @@ func (o opCase) check(t *testing.T, ref *Backend, engines ...*Backend) {
 		if fast == nil {
 			continue
 		}
-		o.checkEngine(t, []string{"training engine", "engine on onnxruntime"}[i], fast, in, cot, exact)
+		o.checkEngine(t, []string{"training engine", "engine on onnxruntime", "xla"}[i], fast, in, cot, exact)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -18,12 +19,14 @@ type program struct {
 	backend *Backend
 	inputs  []string
 	outputs []string
+	divided map[string]bool // inputs that each device has a part of
 }
 
 // port is an input of a program to be.
 type port struct {
-	name  string
-	shape shapes.Shape
+	name    string
+	shape   shapes.Shape
+	divided bool // along axis 0, among the devices; others are on each device whole
 }
 
 // result is an output of a program to be.
@@ -34,58 +37,96 @@ type result struct {
 
 // compile builds and compiles a graph.
 func compile(b *Backend, name string, ports []port, build func(g *graph.Graph, in map[string]*graph.Node) []result) (p *program, err error) {
+	return compileOn(b, nil, name, ports, build)
+}
+
+// compileOn builds and compiles a graph for the devices of a mesh; nil is one device.
+func compileOn(b *Backend, mesh *distributed.DeviceMesh, name string, ports []port, build func(g *graph.Graph, in map[string]*graph.Node) []result) (p *program, err error) {
 	defer recoverTo(&err)
 	g := graph.NewGraph(b.compute, name)
-	p = &program{graph: g, backend: b}
+	if mesh != nil {
+		if err := g.SetAutoSharding(mesh); err != nil {
+			return nil, err
+		}
+	}
+	p = &program{graph: g, backend: b, divided: map[string]bool{}}
 	in := make(map[string]*graph.Node, len(ports))
 	for i, port := range ports {
-		in[port.name] = graph.Parameter(g, fmt.Sprintf("p%d", i), port.shape)
+		in[port.name] = graph.ShardedParameter(g, fmt.Sprintf("p%d", i), port.shape, port.sharding(mesh))
 		p.inputs = append(p.inputs, port.name)
+		p.divided[port.name] = port.divided
 	}
 	var nodes []*graph.Node
+	var whole []*distributed.ShardingSpec
 	for _, r := range build(g, in) {
 		p.outputs = append(p.outputs, r.name)
 		nodes = append(nodes, r.node)
+		if mesh != nil {
+			whole = append(whole, distributed.NewReplicatedShardingSpec(mesh))
+		}
 	}
 	if len(nodes) == 0 {
 		fail("the graph has no outputs")
 	}
-	if err := g.Compile(nodes...); err != nil {
+	if err := g.CompileWithSharding(nodes, whole); err != nil {
 		return nil, fmt.Errorf("convert: engine: %w", firstLine(err))
 	}
 	return p, nil
 }
 
-// run executes the program. Tensors in donate give their memory up and must not be used afterwards. Where the engine is
-// stopped before it overwrites any of it, in has tensors of what was donated, as it was.
-func (p *program) run(in map[string]*tensors.Tensor, donate map[string]bool) (out map[string]*tensors.Tensor, err error) {
+// devices returns on how many devices the program runs.
+func (p *program) devices() int { return p.graph.NumDevices() }
+
+// run executes a program of one device. Tensors in donate give their memory up and must not be used afterwards. Where the
+// engine is stopped before it overwrites any of it, in has tensors of what was donated, as it was.
+func (p *program) run(in map[string]*tensors.Tensor, donate map[string]bool) (map[string]*tensors.Tensor, error) {
+	out, err := p.runOn([]map[string]*tensors.Tensor{in}, donate)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+// runOn is run with the inputs and the outputs of each device. What is restored is the first device's.
+func (p *program) runOn(in []map[string]*tensors.Tensor, donate map[string]bool) (out []map[string]*tensors.Tensor, err error) {
 	given := map[string]compute.Buffer{}
 	defer func() {
 		if err != nil {
-			restore(in, given)
+			restore(in[0], given)
 		}
 	}()
 	defer recoverTo(&err)
-	args := make([]any, len(p.inputs))
-	for i, name := range p.inputs {
-		t := in[name]
-		if t == nil {
-			return nil, fmt.Errorf("convert: input %q is missing", name)
-		}
-		args[i] = t
-		if donate[name] {
-			if given[name], err = t.Buffer(p.backend.compute, 0); err != nil {
-				return nil, err
+	if len(in) != p.devices() {
+		return nil, fmt.Errorf("convert: want inputs for %d devices, got %d", p.devices(), len(in))
+	}
+	args := make([]any, 0, len(p.inputs)*len(in))
+	for device, feed := range in {
+		for _, name := range p.inputs {
+			t := feed[name]
+			if t == nil {
+				return nil, fmt.Errorf("convert: input %q is missing", name)
 			}
-			args[i], err = graph.DonateTensorBuffer(t, p.backend.compute, 0)
-			if err != nil {
-				return nil, err
+			var arg any = t
+			if donate[name] {
+				if device == 0 {
+					if given[name], err = t.Buffer(p.backend.compute, 0); err != nil {
+						return nil, err
+					}
+				}
+				if arg, err = graph.DonateTensorBuffer(t, p.backend.compute, compute.DeviceNum(device)); err != nil {
+					return nil, err
+				}
 			}
+			args = append(args, arg)
 		}
 	}
-	out = make(map[string]*tensors.Tensor, len(p.outputs))
-	for i, t := range p.graph.Run(args...) {
-		out[p.outputs[i]] = t
+	results := p.graph.Run(args...)
+	for device := range in {
+		outputs := make(map[string]*tensors.Tensor, len(p.outputs))
+		for i, name := range p.outputs {
+			outputs[name] = results[device*len(p.outputs)+i]
+		}
+		out = append(out, outputs)
 	}
 	return out, nil
 }

@@ -191,7 +191,7 @@ func inputPorts(infos []onnx.ValueInfo, given map[string]*onnx.Tensor, float dty
 		if !ok {
 			fail("convert: input %q: values of type %v are not supported", info.Name, t.DType())
 		}
-		out = append(out, port{inputKey(info.Name), shapes.Make(d, t.Shape()...)})
+		out = append(out, port{name: inputKey(info.Name), shape: shapes.Make(d, t.Shape()...)})
 	}
 	return out
 }
@@ -200,7 +200,7 @@ func inputPorts(infos []onnx.ValueInfo, given map[string]*onnx.Tensor, float dty
 func paramPorts(params []*Param, float dtypes.DType) []port {
 	var out []port
 	for _, p := range params {
-		out = append(out, port{paramKey(p.Name), shapes.Make(float, p.Shape...)})
+		out = append(out, port{name: paramKey(p.Name), shape: shapes.Make(float, p.Shape...)})
 	}
 	return out
 }

@@ -25,6 +25,7 @@ type stepper struct {
 	rest    []*Param // frozen parameters and running statistics
 	// device holds everything that lives between steps, under the keys of State.
 	device   map[string]*tensors.Tensor
+	replicas map[string]replicas // of device, on the other devices
 	programs map[string]*program
 	count    int
 }
@@ -48,7 +49,7 @@ func newStepper(g *Graph, b *Backend, c StepConfig) (*stepper, error) {
 	if err := c.Optimizer.Check(); err != nil {
 		return nil, err
 	}
-	s := &stepper{graph: g, backend: b, config: c, device: map[string]*tensors.Tensor{}, programs: map[string]*program{}}
+	s := &stepper{graph: g, backend: b, config: c, device: map[string]*tensors.Tensor{}, replicas: map[string]replicas{}, programs: map[string]*program{}}
 	for _, p := range g.params {
 		on := p.Trainable
 		if c.Train != nil {
@@ -128,8 +129,11 @@ func (s *stepper) run(ctx context.Context, lr float64, batches []map[string]*onn
 // dropSums frees the sums of gradients.
 func (s *stepper) dropSums() {
 	for _, p := range s.train {
-		free(s.device[sumKey(p.Name)])
-		delete(s.device, sumKey(p.Name))
+		key := sumKey(p.Name)
+		free(s.device[key])
+		free(s.replicas[key].rest...)
+		delete(s.device, key)
+		delete(s.replicas, key)
 	}
 }
 
@@ -183,18 +187,30 @@ func (s *stepper) execute(ctx context.Context, k kind, batch map[string]*onnx.Te
 			donate[key] = slices.Contains(p.outputs, key)
 		}
 	}
-	var out map[string]*tensors.Tensor
+	in := []map[string]*tensors.Tensor{feed}
+	if p.devices() > 1 {
+		var parts []*tensors.Tensor
+		in, parts, err = s.spread(p, feed)
+		defer func() { free(parts...) }()
+		if err != nil {
+			return err
+		}
+	}
+	var out []map[string]*tensors.Tensor
 	err = p.interruptibly(ctx, func() (err error) {
-		out, err = p.run(feed, donate)
+		out, err = p.runOn(in, donate)
 		return err
 	})
 	if err != nil {
 		for key := range donate {
-			s.device[key] = feed[key] // there again, where the engine was stopped
+			s.device[key] = in[0][key] // there again, where the engine was stopped
 		}
 		return err
 	}
-	return s.keep(out, donate, of, res)
+	if len(out) > 1 {
+		s.settle(out, donate)
+	}
+	return s.keep(out[0], donate, of, res)
 }
 
 // keep stores the new values of what lives on the device and reads the scalars.
@@ -269,25 +285,33 @@ func (s *stepper) compile(k kind, infos []onnx.ValueInfo, batch map[string]*onnx
 	for _, q := range s.train {
 		shape := shapes.Make(f, q.Shape...)
 		if k != kindStep {
-			ports = append(ports, port{sumKey(q.Name), shape})
+			ports = append(ports, port{name: sumKey(q.Name), shape: shape})
 		}
 		if k != kindGradient {
 			for i := range s.config.Optimizer.moments() {
-				ports = append(ports, port{momentKey(i, q.Name), shape})
+				ports = append(ports, port{name: momentKey(i, q.Name), shape: shape})
 			}
 		}
 	}
 	if k == kindGradient {
-		ports = append(ports, port{shareKey, shapes.Make(f)})
+		ports = append(ports, port{name: shareKey, shape: shapes.Make(f)})
 	} else {
 		for i := range 3 {
-			ports = append(ports, port{scalarKey(i), shapes.Make(f)})
+			ports = append(ports, port{name: scalarKey(i), shape: shapes.Make(f)})
 		}
 	}
 	if s.config.Dropout && k != kindApply {
-		ports = append(ports, port{randomKey, shapes.Make(dtypes.Uint64, 3)})
+		ports = append(ports, port{name: randomKey, shape: shapes.Make(dtypes.Uint64, 3)})
 	}
-	return compile(s.backend, string(k), ports, func(gg *graph.Graph, in map[string]*graph.Node) []result {
+	divisible := map[string]bool{}
+	for _, info := range infos {
+		divisible[inputKey(info.Name)] = true
+	}
+	mesh, err := s.divide(k, ports, divisible)
+	if err != nil {
+		return nil, err
+	}
+	return compileOn(s.backend, mesh, string(k), ports, func(gg *graph.Graph, in map[string]*graph.Node) []result {
 		return s.build(k, gg, in, infos)
 	})
 }
@@ -458,6 +482,7 @@ func (s *stepper) close() {
 	for _, p := range s.programs {
 		p.close()
 	}
+	s.dropReplicas()
 	for _, t := range s.device {
 		free(t)
 	}

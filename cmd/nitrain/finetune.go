@@ -85,6 +85,9 @@ func (a *app) runFinetune(ctx context.Context, path, out, profile string, cfg fi
 		return err
 	}
 	defer b.Close()
+	if n := b.Devices(); max(1, cfg.Batch)%n != 0 {
+		return usageError{fmt.Errorf("--batch: want a multiple of the %d devices of --device %s, got %d", n, a.device, max(1, cfg.Batch))}
+	}
 	t, err := finetune.New(ctx, m, b, train, validation, cfg)
 	if err != nil {
 		return err

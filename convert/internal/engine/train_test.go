@@ -18,6 +18,7 @@ import (
 func TestAdamAgainstPyTorch(t *testing.T) {
 	t.Run("onnx", func(t *testing.T) { testAdam(t, repaired(t)) })
 	t.Run("cpu", func(t *testing.T) { testAdam(t, ours(t)) })
+	t.Run("xla", func(t *testing.T) { testAdam(t, xlaCPU(t, 1)) })
 }
 
 // testAdam follows the reference on one engine.
