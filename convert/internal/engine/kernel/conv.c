@@ -33,6 +33,13 @@ static void pack(void *arg, size_t task) {
 	lattice a[3];
 	for (int64_t r = 0; r < ROWS; r++)
 		j->starts[(group * blocks + block) * ROWS + r] = j->bias && r < rows ? j->bias[group * p->rows + block * ROWS + r] : 0;
+	if (sets[0] * sets[1] * sets[2] == 1) { // taps are in the order of the kernel
+		float *to = j->packed + (group * blocks + block) * ROWS * p->depth * taps;
+		if (rows < ROWS) memset(to, 0, (size_t)(ROWS * p->depth * taps) * sizeof(float));
+		if (!c->pass) p->l->transpose(to, ROWS, w, row, rows, p->depth * taps);
+		else for (int64_t i = 0; i < p->depth; i++) p->l->transpose(to + i * taps * ROWS, ROWS, w + i * channel, row, rows, taps);
+		return;
+	}
 	for (int64_t s = 0; s < sets[0] * sets[1] * sets[2]; s++) {
 		const int64_t set[3] = {s / sets[2] / sets[1], s / sets[2] % sets[1], s % sets[2]};
 		for (int i = 0; i < 3; i++) {

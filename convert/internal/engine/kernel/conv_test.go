@@ -10,6 +10,8 @@ import (
 	"testing"
 )
 
+// The tests of the C code also run under the address sanitizer: go test -asan -run 'Convolution|Matmul|Pooling'.
+
 // each calls f for every index of a space.
 func each(n [3]int, f func(i [3]int)) {
 	for z := range n[0] {

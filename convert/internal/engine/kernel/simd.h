@@ -27,7 +27,7 @@ typedef struct {
 	void (*dots)(int64_t vectors, const float *const g[4], const float *const x[6], const int32_t *off, float sum[24]);
 	void (*copy)(float *to, const float *from, int64_t n);
 	void (*zero)(float *to, int64_t n);
-	// transpose sets to[c*wide + r] to from[r*pitch + c]; pitch is less than 2^29.
+	// transpose sets to[c*wide + r] to from[r*pitch + c].
 	void (*transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns);
 	// turn sets to[c*wide + r] to from[off[r] + c].
 	void (*turn)(float *to, int64_t wide, const float *from, const int32_t *off, int64_t rows, int64_t columns);

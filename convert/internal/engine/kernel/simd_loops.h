@@ -190,7 +190,7 @@ TARGET static void NAME(turn)(float *to, int64_t wide, const float *from, const 
 TARGET static void NAME(transpose)(float *to, int64_t wide, const float *from, int64_t pitch, int64_t rows, int64_t columns) {
 	for (int64_t r = 0, n; r < rows; r += n) {
 		const int32_t off[4] = {0, (int32_t)pitch, (int32_t)(2 * pitch), (int32_t)(3 * pitch)};
-		n = rows - r >= 4 ? 4 : 1;
+		n = rows - r >= 4 && pitch < 1 << 29 ? 4 : 1;
 		NAME(turn)(to + r, wide, from + r * pitch, off, n, columns);
 	}
 }
