@@ -14,11 +14,27 @@ import (
 // Rates are of one thread by its processor time, the best of many repetitions, which other work on the machine disturbs
 // least. testdata/gen/bench_conv.py measures PyTorch on the same shapes.
 //
-// GFLOP/s measured on an AMD EPYC of the Zen 5 family whose thread reaches 260 to 275 in registers, beside other work:
-// 3-D 16 to 16 channels at 64^3: 206 forward, 206 input, 195 weights; 32 at 32^3: 235, 235, 230; 64 at 16^3: 240, 240,
-// 230; 128 at 8^3: 221, 220, 240; 20 at 48^3, dilations 1, 4 and 16: 200 to 220, 200 to 210, 160 to 170; 2-D 64 channels
-// at 32^2: 255, 255, 240; 512 at 4^2, batch 4: 176, 152, 160. PyTorch 2.15 in its better memory format in the same run:
-// 226, 231, 234 for the first, 271, 278, 258 for the second, 63, 51, 67 for the third, 88, 71, 87 for the fourth.
+// GFLOP/s by that script on an AMD EPYC of the Zen 5 family, whose thread reaches 260 in registers, beside other work: ours,
+// then PyTorch 2.15 in the better of its memory formats.
+//
+//	                            forward     input       weights
+//	16 to 16, 64x64x64          221 220     220 206     205 223
+//	32 to 16, 64x64x64          197 224     226 243     198 220
+//	32 to 32, 32x32x32          229 263     229 265     235 259
+//	64 to 64, 16x16x16          231  63     231  50     237  64
+//	128 to 128, 8x8x8           215  81     213  72     224  83
+//	1 to 16, 64x64x64           216  26      61  16     130  21
+//	20 to 20, 48x48x48          235 152     236 149     191 157
+//	  dilation 4                227 151     228 149     174  81
+//	  dilation 16               207 271     206 267     181  88   taps in the padding count; PyTorch leaves many out
+//	16 to 32, 64x64x64, by 2    168 246     146 149     155 208
+//	4x3 to 64, 128x128, 7x7 by 2  242 219   122  42     185 198
+//	4x64 to 64, 32x32           239 234     237 236     227 242
+//	4x128 to 128, 16x16         230 258     224 260     217 228
+//	4x256 to 256, 8x8           208 253     201 277     207 193
+//	4x512 to 512, 4x4           167 163     143 183     163 119
+//	4x16 to 16, 128x128         231 229     228 228     192 248
+//	4x64, 56x56, a channel each  28  92      29  90      22 103
 
 // rate runs an operation again and again and reports the best GFLOP/s.
 func rate(b *testing.B, op Operation, out int, ins ...int) {
