@@ -40,7 +40,7 @@ func (g *Graph) gradient(ctx context.Context, b *Backend, inputs, cotangents map
 		own = append(own, up)
 		feed[cotKey(name)] = up
 	}
-	got, err := p.run(feed, nil)
+	got, err := p.run(feed)
 	if err != nil {
 		return nil, err
 	}

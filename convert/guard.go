@@ -171,7 +171,7 @@ func (s *stepper) faultyNode(batch map[string]*onnx.Tensor) string {
 	for key, t := range s.device {
 		feed[key] = t
 	}
-	out, err := p.run(feed, nil)
+	out, err := p.run(feed)
 	if err != nil {
 		return ""
 	}

@@ -77,17 +77,18 @@ func compileOn(b *Backend, mesh *distributed.DeviceMesh, name string, ports []po
 // devices returns on how many devices the program runs.
 func (p *program) devices() int { return p.graph.NumDevices() }
 
-// run executes a program of one device. Tensors in donate give their memory up and must not be used afterwards. Where the
-// engine is stopped before it overwrites any of it, in has tensors of what was donated, as it was.
-func (p *program) run(in map[string]*tensors.Tensor, donate map[string]bool) (map[string]*tensors.Tensor, error) {
-	out, err := p.runOn([]map[string]*tensors.Tensor{in}, donate)
+// run executes a program of one device.
+func (p *program) run(in map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	out, err := p.runOn([]map[string]*tensors.Tensor{in}, nil)
 	if err != nil {
 		return nil, err
 	}
 	return out[0], nil
 }
 
-// runOn is run with the inputs and the outputs of each device. What is restored is the first device's.
+// runOn executes the program with the inputs of each device. Tensors in donate give their memory up and must not be used
+// afterwards. Where the engine is stopped before it overwrites any of it, the first device's inputs are tensors of what was
+// donated, as it was.
 func (p *program) runOn(in []map[string]*tensors.Tensor, donate map[string]bool) (out []map[string]*tensors.Tensor, err error) {
 	given := map[string]compute.Buffer{}
 	defer func() {

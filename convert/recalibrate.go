@@ -82,7 +82,7 @@ func (s *stepper) statistics(batch map[string]*onnx.Tensor, sums map[string][]fl
 			feed[key] = t
 		}
 	}
-	out, err := p.run(feed, nil)
+	out, err := p.run(feed)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (r *Runner) Run(ctx context.Context, inputs map[string]*onnx.Tensor) (map[s
 	}
 	var got map[string]*tensors.Tensor
 	err = p.interruptibly(ctx, func() (err error) {
-		got, err = p.run(feed, nil)
+		got, err = p.run(feed)
 		return err
 	})
 	if err != nil {

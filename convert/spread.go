@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute"
@@ -65,70 +66,65 @@ func (s *stepper) spread(p *program, feed map[string]*tensors.Tensor) (in []map[
 		if t == nil {
 			return nil, own, fmt.Errorf("convert: input %q is missing", key)
 		}
-		if p.divided[key] {
-			for i, part := range s.parts(t, n) {
-				in[i][key] = part
-				own = append(own, part)
-			}
-			continue
+		list := s.replicas[key].rest
+		switch kept := s.device[key] == t; {
+		case p.divided[key]:
+			list, err = s.parts(t, n)
+			own = append(own, list...)
+		case !kept:
+			list, err = s.copies(t, n)
+			own = append(own, list...)
+		case s.replicas[key].of != t:
+			free(list...)
+			list, err = s.copies(t, n)
+			s.replicas[key] = replicas{t, list}
 		}
-		in[0][key] = t
-		if s.device[key] != t {
-			for i, c := range s.copies(t, n) {
-				in[i+1][key] = c
-				own = append(own, c)
-			}
-			continue
+		if err != nil {
+			return nil, own, err
 		}
-		if s.replicas[key].of != t {
-			free(s.replicas[key].rest...)
-			s.replicas[key] = replicas{t, s.copies(t, n)}
+		for i, c := range list {
+			in[n-len(list)+i][key] = c
 		}
-		for i, c := range s.replicas[key].rest {
-			in[i+1][key] = c
+		if !p.divided[key] {
+			in[0][key] = t
 		}
 	}
 	return in, own, nil
 }
 
 // copies returns copies of t for the devices after the first.
-func (s *stepper) copies(t *tensors.Tensor, n int) []*tensors.Tensor {
-	var list []*tensors.Tensor
-	err := t.ConstBytes(func(data []byte) {
-		for d := 1; d < n; d++ {
-			list = append(list, s.place(d, t.Shape(), data))
-		}
-	})
-	if err != nil {
-		panic(err)
-	}
-	return list
+func (s *stepper) copies(t *tensors.Tensor, n int) ([]*tensors.Tensor, error) {
+	return s.place(t, t.Shape(), 1, n, func(data []byte, _ int) []byte { return data })
 }
 
 // parts divides t along axis 0 among the devices.
-func (s *stepper) parts(t *tensors.Tensor, n int) []*tensors.Tensor {
+func (s *stepper) parts(t *tensors.Tensor, n int) ([]*tensors.Tensor, error) {
 	shape := t.Shape().Clone()
 	shape.Dimensions[0] /= n
-	var list []*tensors.Tensor
-	err := t.ConstBytes(func(data []byte) {
+	return s.place(t, shape, 0, n, func(data []byte, device int) []byte {
 		size := len(data) / n
-		for d := range n {
-			list = append(list, s.place(d, shape, data[d*size:(d+1)*size]))
-		}
+		return data[device*size : (device+1)*size]
 	})
-	if err != nil {
-		panic(err)
-	}
-	return list
 }
 
-// place puts values on a device.
-func (s *stepper) place(device int, shape shapes.Shape, data []byte) *tensors.Tensor {
-	t, err := tensors.FromRaw(s.backend.compute, compute.DeviceNum(device), shape, data)
-	if err != nil {
-		panic(err)
+// place puts what pick chooses of the values of t on the devices from first to end.
+func (s *stepper) place(t *tensors.Tensor, shape shapes.Shape, first, end int, pick func(data []byte, device int) []byte) ([]*tensors.Tensor, error) {
+	var list []*tensors.Tensor
+	var failed error
+	err := t.ConstBytes(func(data []byte) {
+		for d := first; d < end; d++ {
+			var placed *tensors.Tensor
+			if placed, failed = tensors.FromRaw(s.backend.compute, compute.DeviceNum(d), shape, pick(data, d)); failed != nil {
+				return
+			}
+			list = append(list, placed)
+		}
+	})
+	if err = errors.Join(err, failed); err != nil {
+		free(list...)
+		return nil, err
 	}
-	return t
+	return list, nil
 }
 
 // settle keeps the other devices' outputs beside the first's, which are stored already, and frees the rest.

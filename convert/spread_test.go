@@ -65,7 +65,8 @@ func normed(t testing.TB) *convert.Graph {
 	g.Outputs = []onnx.ValueInfo{{Name: "y", DType: onnx.Float32, Shape: []int{-1, 3, 3, 3, 3}, Dims: dims}}
 	g.Initializers = []*onnx.Initializer{
 		value("a.weight", 4, 2, 3, 3, 3), value("a.bias", 4), value("n.weight", 4), value("n.bias", 4), value("n.running_mean", 4),
-		{Name: "n.running_var", Tensor: ones}, value("b.weight", 3, 4, 3, 3, 3),
+		{Name: "n.running_var", Tensor: ones},
+		value("b.weight", 3, 4, 3, 3, 3),
 	}
 	ints := func(name string, v ...int64) onnx.Attr { return onnx.IntsAttr(name, v...) }
 	pads := ints("pads", 1, 1, 1, 1, 1, 1)
