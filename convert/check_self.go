@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/nitrain/nitrain/onnx"
 )
@@ -377,4 +378,9 @@ func largestLength(g *Gradients) float64 {
 		}
 	}
 	return longest
+}
+
+// Drops says whether the model has Dropout nodes, which act in training where StepConfig.Dropout lets them.
+func (g *Graph) Drops() bool {
+	return slices.ContainsFunc(g.source.Graph().Nodes, func(n *onnx.Node) bool { return n.OpType == "Dropout" && n.StandardDomain() })
 }

@@ -66,6 +66,8 @@ type Config struct {
 	InitHead InitHead `json:"init-head,omitempty"`
 	// BatchNorm says what normalises while training; "" is frozen.
 	BatchNorm BatchNorm `json:"bn,omitempty"`
+	// Dropout lets the Dropout nodes that the model has act while it trains. Models exported for inference have none.
+	Dropout bool `json:"dropout"`
 	// ValidateEvery is the number of steps between validations; 0 is a tenth of the run. The start and the
 	// end are always validated.
 	ValidateEvery int `json:"validate-every,omitempty"`
@@ -131,7 +133,7 @@ const (
 
 // Defaults returns the Config that the command line starts from: made for fine-tuning on few scans.
 func Defaults() Config {
-	return Config{Batch: 1, Foreground: 0.5, LossOptions: DefaultLossOptions()}
+	return Config{Batch: 1, Foreground: 0.5, LossOptions: DefaultLossOptions(), Dropout: true}
 }
 
 // LossOptions are the details of a loss, named and defaulted as in MONAI 1.6's DiceCELoss.

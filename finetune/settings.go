@@ -24,6 +24,9 @@ func (p *plan) settings(train, valid []dataset.Case, g *convert.Graph, trains fu
 	add("parameters", "%s", counts(g.Params(), trains))
 	add("head", "%s", p.InitHead)
 	add("batch normalization", "%s", p.BatchNorm)
+	if g.Drops() {
+		add("dropout", "%s", map[bool]string{true: "as in the model", false: "off"}[p.Dropout])
+	}
 	if len(valid) > 0 {
 		add("validation", "every %d steps%s", p.ValidateEvery, given(p.EarlyStop > 0, ", stop after %d without a better score", p.EarlyStop))
 	}

@@ -45,6 +45,7 @@ func (t *trainFlags) register(cmd *cobra.Command) {
 	f.StringArrayVar(&c.Train, "train", nil, "`PATTERN` of parameters that train although --freeze matches; alone: only these")
 	f.StringVar(&t.initHead, "init-head", "", "how the last layer starts: keep, zero or kaiming (default keep)")
 	f.StringVar(&t.batchNrm, "bn", "", "BatchNormalization: frozen, train, or recalibrate (frozen, with statistics taken anew before validations); default frozen")
+	f.BoolVar(&c.Dropout, "dropout", c.Dropout, "let the model's own Dropout nodes act while it trains")
 	f.IntVar(&c.ValidateEvery, "validate-every", 0, "steps between validations (0: a tenth of the run)")
 	f.StringVar(&t.recompute, "recompute", "", "auto: compute values twice where a step would not fit into memory; off (default auto)")
 	f.StringVar(&t.memory, "memory", "", "what the whole process may take, such as `6GB` (default: what the machine has free)")
