@@ -93,8 +93,7 @@ func (t *Trainer) loop(ctx context.Context, on func(Event)) error {
 func (t *Trainer) advance(ctx context.Context, l load, on func(Event)) error {
 	rate := t.plan.rates().at(t.state.Step)
 	res, err := t.step.Run(ctx, rate, l.batches...)
-	var diverged *convert.NonFiniteError
-	if errors.As(err, &diverged) {
+	if diverged, ok := errors.AsType[*convert.NonFiniteError](err); ok {
 		return &DivergedError{Step: t.state.Step + 1, Cases: l.cases, Loss: diverged.Loss, Norm: diverged.Norm, Where: diverged.Where}
 	}
 	if err != nil {

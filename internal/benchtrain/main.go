@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -32,7 +33,7 @@ func main() {
 	device := flag.String("device", "cpu", "nitrain's device")
 	flag.Parse()
 	if *data == "" {
-		fail(fmt.Errorf("want -data FOLDER"))
+		fail(errors.New("want -data FOLDER"))
 	}
 	if *child {
 		fail(serve(*data, *only, *device, *trace, *threads, *side, *bound))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -42,7 +43,7 @@ func compare(n network, all []*contender) (row, error) {
 		r.apart = max(r.apart, apart(r.ours.losses, c.losses))
 	}
 	if r.step == nil {
-		return r, fmt.Errorf("no form of PyTorch runs")
+		return r, errors.New("no form of PyTorch runs")
 	}
 	if r.apart > tolerance {
 		r.notes = append(r.notes, fmt.Sprintf("losses differ by %.1e", r.apart))

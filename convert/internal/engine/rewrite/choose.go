@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute"
 
 	"github.com/nitrain/nitrain/convert/internal/engine/ir"
@@ -50,8 +52,8 @@ func choose(g *ir.Graph, forced map[*ir.Node]bool) *choice {
 	for _, n := range g.Outputs {
 		c.wanted[n] = true
 	}
-	for i := len(g.Nodes) - 1; i >= 0; i-- {
-		c.want(g.Nodes[i])
+	for _, v := range slices.Backward(g.Nodes) {
+		c.want(v)
 	}
 	for _, n := range g.Nodes {
 		c.decide(n)

@@ -37,9 +37,9 @@ func TestThrough(t *testing.T) {
 		}
 		for i, want := range values {
 			place, rest := offset, i
-			for d := len(dims) - 1; d >= 0; d-- {
-				place += rest % dims[d] * steps[d]
-				rest /= dims[d]
+			for d, dim := range slices.Backward(dims) {
+				place += rest % dim * steps[d]
+				rest /= dim
 			}
 			if place != want {
 				t.Fatalf("seed %d: element %d of %v lies at %d, want %d", seed, i, n.Shape, place, want)

@@ -26,8 +26,10 @@ func (b *builder) window(n *ir.Node, in []*ir.Node, a ir.Window) *ir.Node {
 	planes := volume(x.Shape.Dimensions[:first])
 	size := x.Shape.Dimensions[first:]
 	before := three(starts(a.Pads[first:]), 0)
-	p := kernel.Pooling{Planes: planes, Size: three(size, 1), Window: three(a.Window[first:], 1), Stride: three(a.Strides[first:], 1),
-		Dilation: [3]int{1, 1, 1}, Before: before}
+	p := kernel.Pooling{
+		Planes: planes, Size: three(size, 1), Window: three(a.Window[first:], 1), Stride: three(a.Strides[first:], 1),
+		Dilation: [3]int{1, 1, 1}, Before: before,
+	}
 	if len(a.WindowDilations) > 0 {
 		p.Dilation = three(a.WindowDilations[first:], 1)
 	}
