@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"math"
+
+	"github.com/nitrain/nitrain/imageio/internal/parallel"
 )
 
 // Options are N4's parameters; all must be set.
@@ -116,7 +118,7 @@ func (e *estimate) update(l *Lattice) float64 {
 	plane := e.size[0] * e.size[1]
 	sums := make([][3]float64, e.size[2])
 	weights := l.weights(e.size)
-	inParallel(e.size[2], func(z int) {
+	parallel.For(e.size[2], func(z int) {
 		row := make([]float32, e.size[0])
 		grid := l.plane(weights[2][z])
 		for y := range e.size[1] {
@@ -146,5 +148,5 @@ func (e *estimate) update(l *Lattice) float64 {
 // slices calls f for the voxels of each slice, in parallel.
 func (e *estimate) slices(f func(lo, hi int)) {
 	plane := e.size[0] * e.size[1]
-	inParallel(e.size[2], func(z int) { f(z*plane, (z+1)*plane) })
+	parallel.For(e.size[2], func(z int) { f(z*plane, (z+1)*plane) })
 }

@@ -1,12 +1,13 @@
-package register
+// Package parallel divides work among the processors.
+package parallel
 
 import (
 	"runtime"
 	"sync"
 )
 
-// inParallel calls f(0) to f(n-1) on up to GOMAXPROCS goroutines.
-func inParallel(n int, f func(k int)) {
+// For calls f(0) to f(n-1) on up to GOMAXPROCS goroutines, and returns when all have.
+func For(n int, f func(k int)) {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	if workers <= 1 {
 		for k := range n {
