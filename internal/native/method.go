@@ -61,10 +61,12 @@ func (a artifact) pip(command []string, seen map[string]bool) method {
 				return errors.New("the same pip as above")
 			}
 			seen[who] = true
-			args := append(command, "download", "--no-deps", "--only-binary=:all:", "--no-input", "--progress-bar", "off",
-				"--disable-pip-version-check", "--retries", "2", "--timeout", "30", "--dest", dir)
-			_, err = output(ctx, dir, append(append(args, a.tags...), a.wheel)...)
-			return err
+			return apart(dir, a.wheelFile, func(part string) error {
+				args := append(command, "download", "--no-deps", "--only-binary=:all:", "--no-input", "--progress-bar", "off",
+					"--disable-pip-version-check", "--retries", "2", "--timeout", "30", "--dest", part)
+				_, err := output(ctx, part, append(append(args, a.tags...), a.wheel)...)
+				return err
+			})
 		},
 	}
 }
@@ -74,30 +76,51 @@ func (a artifact) uv() method {
 	return method{
 		name: "uv", folder: "uv", done: "unpacked", member: a.wheelLib,
 		fetch: func(ctx context.Context, dir string, _ func(string)) error {
-			part := filepath.Join(dir, "part")
-			if err := os.RemoveAll(part); err != nil {
+			return apart(dir, "unpacked", func(part string) error {
+				_, err := output(ctx, part, "uv", "pip", "install", "--no-deps", "--only-binary", ":all:", "--no-progress",
+					"--python-platform", a.uvTag, "--python-version", "3.12", "--target", filepath.Join(part, "unpacked"), a.wheel)
 				return err
-			}
-			_, err := output(ctx, dir, "uv", "pip", "install", "--no-deps", "--only-binary", ":all:", "--no-progress",
-				"--python-platform", a.uvTag, "--python-version", "3.12", "--target", part, a.wheel)
-			if err != nil {
-				return err
-			}
-			return os.Rename(part, filepath.Join(dir, "unpacked"))
+			})
 		},
 	}
 }
 
+const npmArchive = "onnxruntime-node-*.tgz"
+
 // npmPack downloads the npm package; its scripts do not run.
 func (a artifact) npmPack() method {
 	return method{
-		name: "npm", folder: "npm", done: "onnxruntime-node-*.tgz", member: a.npmLib,
+		name: "npm", folder: "npm", done: npmArchive, member: a.npmLib,
 		fetch: func(ctx context.Context, dir string, say func(string)) error {
 			say("npm: the package has 100 MB")
-			_, err := output(ctx, dir, "npm", "pack", "--ignore-scripts", "--loglevel=error", a.npm)
-			return err
+			return apart(dir, npmArchive, func(part string) error {
+				_, err := output(ctx, part, "npm", "pack", "--ignore-scripts", "--loglevel=error", a.npm)
+				return err
+			})
 		},
 	}
+}
+
+// apart gives fetch a new folder below dir and moves what it leaves under the pattern done to dir. A command of a
+// Setup that was killed lives on for a while: it must not write into what a later Setup fetches.
+func apart(dir, done string, fetch func(part string) error) error {
+	old, _ := filepath.Glob(filepath.Join(dir, "part-*")) // the pattern is a constant
+	for _, o := range old {
+		_ = os.RemoveAll(o) // what a living command still writes there stays until the downloads are removed
+	}
+	part, err := os.MkdirTemp(dir, "part-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(part) }()
+	if err := fetch(part); err != nil {
+		return err
+	}
+	got := method{done: done}.finished(part)
+	if got == "" {
+		return nil // said by the caller
+	}
+	return os.Rename(got, filepath.Join(dir, filepath.Base(got)))
 }
 
 // output runs a command in dir and returns what it printed. The error of a command that fails holds the last
