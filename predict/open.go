@@ -14,6 +14,12 @@ type Options struct {
 	Spec *Spec
 	// Ensemble are more model files that follow the first one's Spec; their results are averaged.
 	Ensemble []string
+	// Provider is what runs the model: [Auto], [CPU], [OpenVINO], [CUDA], "cuda:1", [Engine]. "" is onnxruntime on
+	// the device that Options names, without a probe.
+	Provider string
+	// Memory bounds, in bytes, what the model may take beside the rest of a prediction: [Auto] takes no
+	// provider that took more on the probe tile. 0 is no bound.
+	Memory int64
 	// Options are onnxruntime's.
 	ort.Options
 }
@@ -21,6 +27,9 @@ type Options struct {
 // Open returns a Predictor for a model file, run by onnxruntime, which the caller must close. A model
 // without a Spec gives [ErrNoSpec] unless the options have one.
 func Open(path string, o Options) (*Predictor, error) {
+	if err := CheckProvider(o.Provider); err != nil {
+		return nil, err
+	}
 	spec, err := specOf(path, o.Spec)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -48,7 +57,7 @@ func Open(path string, o Options) (*Predictor, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), shut())
 	}
-	p.close = shut
+	p.close, p.choice = shut, Choice{Name: o.Options.Provider.String(), Why: "the default"}
 	return p, nil
 }
 

@@ -18,6 +18,7 @@ type Predictor struct {
 	values []int // label value of each channel of the output
 	models []*model
 	close  func() error
+	choice Choice
 }
 
 // New returns a Predictor. A Spec with faults is an error; a model whose inputs or outputs do not fit the
