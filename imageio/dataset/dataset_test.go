@@ -94,6 +94,37 @@ func TestIDsTellCasesApart(t *testing.T) {
 	}
 }
 
+// Matches are those of bash 5.2 with globstar and nullglob, hidden names and, beside files, folders left out.
+func TestGlobDeep(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.nii.gz", "s1/a.nii.gz", "s1/t/b.nii.gz", "s2/t/b.nii.gz", "s2/t/c.txt", ".h/a.nii.gz", "s1/.a.nii.gz"} {
+		write(t, filepath.Join(dir, name), "")
+	}
+	for pattern, want := range map[string]string{
+		"**/*.nii.gz":    "a.nii.gz s1/a.nii.gz s1/t/b.nii.gz s2/t/b.nii.gz",
+		"*/**/b.nii.gz":  "s1/t/b.nii.gz s2/t/b.nii.gz",
+		"s1/**":          "s1/a.nii.gz s1/t/b.nii.gz",
+		"**/t/**/*.txt":  "s2/t/c.txt",
+		"s?/t/[bc].*":    "s1/t/b.nii.gz s2/t/b.nii.gz s2/t/c.txt",
+		"**/t":           "s1/t s2/t",
+		"s1/**/s2/*.nii": "",
+	} {
+		got, err := Glob(filepath.Join(dir, pattern))
+		var names []string
+		for _, f := range got {
+			name, _ := filepath.Rel(dir, f)
+			names = append(names, filepath.ToSlash(name))
+		}
+		if strings.Join(names, " ") != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %v, %v; want %s", pattern, names, err, want)
+		}
+	}
+	cases, err := ReadGlobs([]string{filepath.Join(dir, "**/a.nii.gz")}, "")
+	if err != nil || len(cases) != 2 {
+		t.Errorf("a glob of cases: %v, %v; want 2", cases, err)
+	}
+}
+
 func TestGlobs(t *testing.T) {
 	dir := t.TempDir()
 	for _, f := range []string{

@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,20 +53,106 @@ func readGlobs(images []string, label string) ([]Case, error) {
 	return nil, err1
 }
 
-func glob(pattern string) ([]string, error) {
-	files, err := filepath.Glob(pattern)
+// Glob lists the files that a pattern matches, sorted, or its folders where it matches no file: *, ? and [...] within a name as
+// in [filepath.Match], ** for any number of folders ("scans/**/*.nii.gz" also finds scans/a.nii.gz). Hidden files are left out,
+// and hidden folders below **. A pattern without a match gives a [*ListError].
+func Glob(pattern string) ([]string, error) {
+	files, folders, err := split(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+		return nil, &ListError{err}
 	}
-	files = slices.DeleteFunc(files, func(f string) bool {
-		info, err := os.Stat(f)
-		return err != nil || info.IsDir() || strings.HasPrefix(filepath.Base(f), ".")
-	})
 	if len(files) == 0 {
-		return nil, fmt.Errorf("pattern %q: no file matches", pattern)
+		files = folders
 	}
-	slices.Sort(files)
+	if len(files) == 0 {
+		return nil, &ListError{fmt.Errorf("pattern %q: nothing matches", pattern)}
+	}
 	return files, nil
+}
+
+func glob(pattern string) ([]string, error) {
+	files, _, err := split(pattern)
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("pattern %q: no file matches", pattern)
+	}
+	return files, err
+}
+
+// split sorts what a pattern matches into files and folders.
+func split(pattern string) (files, folders []string, err error) {
+	found, err := expand(pattern)
+	if err != nil {
+		return nil, nil, fmt.Errorf("pattern %q: %w", pattern, err)
+	}
+	slices.Sort(found)
+	for _, f := range slices.Compact(found) {
+		info, err := os.Stat(f)
+		switch {
+		case err != nil || strings.HasPrefix(filepath.Base(f), "."):
+		case info.IsDir():
+			folders = append(folders, f)
+		default:
+			files = append(files, f)
+		}
+	}
+	return files, folders, nil
+}
+
+// expand is filepath.Glob with folders named **: each stands for every folder below, itself among them.
+func expand(pattern string) ([]string, error) {
+	head, rest, deep := cutDeep(filepath.ToSlash(pattern))
+	if !deep {
+		return filepath.Glob(pattern)
+	}
+	if _, err := filepath.Match(rest, ""); err != nil {
+		return nil, err
+	}
+	roots := []string{head}
+	if head != "." && head != "/" {
+		var err error
+		if roots, err = filepath.Glob(filepath.FromSlash(head)); err != nil {
+			return nil, err
+		}
+	}
+	var files []string
+	for _, root := range roots {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return nil // what cannot be read matches nothing
+			}
+			if path != root && strings.HasPrefix(d.Name(), ".") {
+				return filepath.SkipDir
+			}
+			found, err := expand(quote(filepath.ToSlash(path)) + "/" + rest)
+			files = append(files, found...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// cutDeep cuts a pattern at its first element **; head is where the walk starts.
+func cutDeep(pattern string) (head, rest string, deep bool) {
+	parts := strings.Split(pattern, "/")
+	i := slices.Index(parts, "**")
+	if i < 0 {
+		return "", "", false
+	}
+	head = strings.Join(parts[:i], "/")
+	switch {
+	case i == 0:
+		head = "."
+	case head == "":
+		head = "/"
+	}
+	rest = strings.TrimLeft(strings.Join(parts[i+1:], "/"), "/")
+	if rest == "" {
+		rest = "*"
+	}
+	return head, rest, true
 }
 
 // pair maps each file of the first list to its partners in the others, by a key of file names.
@@ -119,6 +206,9 @@ func captured(pattern, file string) string {
 	re.WriteString(`^(?s:`)
 	for i := 0; i < len(pattern); {
 		switch c := pattern[i]; {
+		case strings.HasPrefix(pattern[i:], "**/") && (i == 0 || pattern[i-1] == '/'):
+			re.WriteString(`((?:[^/\\]+[/\\])*)`)
+			i += 3
 		case c == '*':
 			re.WriteString(`([^/\\]*)`)
 			i++
