@@ -27,6 +27,8 @@ type builder struct {
 	// applied counts the nodes that were built, each turn of a loop anew; folded the elements of constants
 	// that the host computed.
 	applied, folded int
+	// release names, for each node of the main graph, the constants that nothing after it uses.
+	release map[*onnx.Node][]string
 }
 
 // Bounds on what a model may make of itself: loops in loops, constants from a few bytes.
@@ -126,6 +128,9 @@ func (b *builder) run(nodes []*onnx.Node, s *scope) {
 				out = append(out, &value{missing: true})
 			}
 			s.values[name] = out[i]
+		}
+		for _, name := range b.release[n] {
+			s.values[name] = s.values[name].emptied()
 		}
 	}
 }

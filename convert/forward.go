@@ -83,6 +83,7 @@ func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode 
 			}
 		}
 	}
+	b.release = lastUses(g.nodes, g.Outputs())
 	b.run(g.nodes, s)
 	out := map[string]*value{}
 	for _, info := range g.Outputs() {

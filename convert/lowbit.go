@@ -42,8 +42,11 @@ func smallFloat(t onnx.DType) (small, bool) {
 
 // isReal says whether values of the type are real numbers on the host and in the graph.
 func isReal(t onnx.DType) bool {
-	_, ok := smallFloat(t)
-	return ok || t.Float()
+	if t.Float() {
+		return true
+	}
+	_, small := smallFloat(t)
+	return small
 }
 
 // lowest exponent of a normal number.

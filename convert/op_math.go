@@ -280,22 +280,7 @@ func opWhere(c *call) []*value {
 }
 
 func foldWhere(c *call) []*host {
-	cond, a, b := c.in[0].host, c.in[1].host, c.in[2].host
-	shape := broadcastShape(cond.shape, a.shape, b.shape)
-	cond, a, b = cond.expand(shape), a.expand(shape), b.expand(shape)
-	out := newHost(a.dtype, shape)
-	for i := range out.len() {
-		from := b
-		if cond.ints[i] != 0 {
-			from = a
-		}
-		if isReal(out.dtype) {
-			out.floats[i] = from.floats[i]
-		} else {
-			out.ints[i] = from.ints[i]
-		}
-	}
-	return []*host{out}
+	return []*host{choose(c.in[0].host, c.in[1].host, c.in[2].host)}
 }
 
 // opCast is Cast and, with the type of the second input, CastLike.

@@ -66,9 +66,12 @@ func foldReduce(c *call, h func(v []float64) float64) []*host {
 		kept[a] = 1
 	}
 	groups := make([][]float64, product(kept))
-	for i, at := range broadcastIndex(kept, in.shape) {
-		groups[at] = append(groups[at], in.at(i))
-	}
+	runs(in.shape, [][]int{kept}, func(r run) {
+		for k := range r.n {
+			g := &groups[r.from[0]+k*r.step[0]]
+			*g = append(*g, in.at(r.at+k))
+		}
+	})
 	out := newHost(in.dtype, shape)
 	for i, g := range groups {
 		out.set(i, h(g))
