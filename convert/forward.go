@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"runtime/debug"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -85,6 +87,9 @@ func (g *Graph) buildValues(b *builder, in, params map[string]*graph.Node, mode 
 	}
 	b.release = lastUses(g.nodes, g.Outputs())
 	b.run(g.nodes, s)
+	if b.folded > maxHost {
+		debug.FreeOSMemory() // what the host computed is gone, and is more than the training may have to spare
+	}
 	out := map[string]*value{}
 	for _, info := range g.Outputs() {
 		v, ok := s.lookup(info.Name)

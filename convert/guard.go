@@ -75,9 +75,11 @@ func (s *Step) Memory(batches ...map[string]*onnx.Tensor) (m Memory, ok bool, er
 	if len(batches) == 0 {
 		return Memory{}, false, errors.New("convert: step: want a batch")
 	}
-	p, err := s.program(kindGradient, batches[0])
-	if err != nil {
-		return Memory{}, false, err
+	p := s.programs[programKey(kindStep, batches[0])] // Run has made it where it needs no other
+	if p == nil {
+		if p, err = s.program(kindGradient, batches[0]); err != nil {
+			return Memory{}, false, err
+		}
 	}
 	e, ok := engine.MemoryOf(p.graph.Executable())
 	if !ok {

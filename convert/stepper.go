@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -232,25 +232,28 @@ func (s *stepper) keep(out map[string]*tensors.Tensor, donated map[string]bool, 
 	return nil
 }
 
+// programKey names the graph of a kind for the shapes of a batch.
+func programKey(k kind, batch map[string]*onnx.Tensor) string {
+	var key strings.Builder
+	key.WriteString(string(k))
+	for _, name := range slices.Sorted(maps.Keys(batch)) {
+		if t := batch[name]; t != nil {
+			fmt.Fprint(&key, ";", name, t.DType(), t.Shape())
+		}
+	}
+	return key.String()
+}
+
 // program finds or compiles the graph of a kind for the shapes of a batch.
 func (s *stepper) program(k kind, batch map[string]*onnx.Tensor) (*program, error) {
-	names := make([]string, 0, len(batch))
-	for name := range batch {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	key := string(k)
 	var infos []onnx.ValueInfo
-	var parts strings.Builder
-	for _, name := range names {
-		t := batch[name]
-		if t == nil {
+	for _, name := range slices.Sorted(maps.Keys(batch)) {
+		if batch[name] == nil {
 			return nil, fmt.Errorf("convert: batch: %q is nil", name)
 		}
-		fmt.Fprint(&parts, ";", name, t.DType(), t.Shape())
-		infos = append(infos, onnx.ValueInfo{Name: name, DType: t.DType()})
+		infos = append(infos, onnx.ValueInfo{Name: name, DType: batch[name].DType()})
 	}
-	key += parts.String()
+	key := programKey(k, batch)
 	if p := s.programs[key]; p != nil {
 		return p, nil
 	}
@@ -393,7 +396,7 @@ func sortedKeys[T any](m map[string]T) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	sort.Strings(keys)
+	slices.Sort(keys)
 	return keys
 }
 
