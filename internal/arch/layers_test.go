@@ -36,7 +36,7 @@ func allowed() map[string]string {
 		"imageio/internal/tiff":           "imageio/internal/volume",
 		"imageio/internal/nrrd":           "imageio/internal/volume",
 		"imageio":                         "imageio/internal/volume imageio/internal/nifti imageio/internal/mgh imageio/internal/nrrd imageio/internal/metaimage imageio/internal/picture imageio/internal/tiff imageio/internal/dicom imageio/internal/openjpeg internal/atomicfile",
-		"internal/phantom":                "imageio",
+		"internal/phantom":                "imageio internal/atomicfile",
 		"internal/phantom/draw":           "imageio internal/phantom",
 		"imageio/internal/parallel":       "",
 		"imageio/internal/bias":           "imageio/internal/parallel",

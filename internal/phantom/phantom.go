@@ -1,5 +1,5 @@
-// Package phantom draws head-like 3-D scans with known labels, so that the project can show and test
-// the whole loop without anybody's data.
+// Package phantom draws head-like 3-D scans with known labels, and the CT of a trunk without, so that the project
+// can show, test and measure the whole loop without anybody's data.
 //
 // A head is nested and overlapping shapes (scalp, skull, fluid, a folded cortex, white matter,
 // ventricles, deep nuclei, eyes, lesions), drawn on an oblique anisotropic grid with partial volume, a
@@ -44,10 +44,20 @@ type Case struct {
 
 // Head draws the head of a seed. The same seed gives the same anatomy, grid and label map under both
 // contrasts, noise and bias field included.
-func Head(seed uint64, contrast Contrast) Case {
+func Head(seed uint64, contrast Contrast) Case { return head(seed, contrast, nil) }
+
+// HeadOn draws the head of a seed on a grid that is given.
+func HeadOn(seed uint64, contrast Contrast, grid imageio.Grid) Case {
+	return head(seed, contrast, &grid)
+}
+
+func head(seed uint64, contrast Contrast, on *imageio.Grid) Case {
 	rng := rand.New(rand.NewPCG(seed, 0x6e69747261696e))
 	head := drawAnatomy(rng)
 	grid := drawGrid(rng)
+	if on != nil {
+		grid = *on
+	}
 	signal := drawSignal(rng, contrast)
 	bias := drawBias(rng)
 
