@@ -101,40 +101,6 @@ func (s Scale) run(im *imageio.Image) (*imageio.Image, error) {
 	})
 }
 
-// ZScore subtracts the mean and divides by the population standard deviation of the image, or of each channel if
-// PerChannel, as MONAI's NormalizeIntensity. With Nonzero only samples that are not zero count and change.
-// A standard deviation of zero counts as one.
-type ZScore struct {
-	Nonzero    bool `json:"nonzero,omitzero"`
-	PerChannel bool `json:"per_channel,omitzero"`
-}
-
-func (ZScore) op() string    { return "zscore" }
-func (ZScore) leavesLabels() {}
-func (ZScore) check() error  { return nil }
-
-// Apply maps the values.
-func (z ZScore) Apply(im *imageio.Image) (*imageio.Image, error) { return apply(z, im) }
-
-func (z ZScore) run(im *imageio.Image) (*imageio.Image, error) {
-	return mapGroups(im, z.PerChannel, func(samples []float32) (func(float32) float32, error) {
-		mean, std, n := moments(samples, z.Nonzero)
-		if n == 0 {
-			return func(v float32) float32 { return v }, nil
-		}
-		m, s := float32(mean), float32(or(std, 1))
-		if z.Nonzero {
-			return func(v float32) float32 {
-				if v == 0 {
-					return 0
-				}
-				return (v - m) / s
-			}, nil
-		}
-		return func(v float32) float32 { return (v - m) / s }, nil
-	})
-}
-
 // Clip limits the values to Lower and Upper.
 type Clip struct {
 	Lower float64 `json:"lower"`

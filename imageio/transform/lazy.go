@@ -132,7 +132,7 @@ func (o Orient) grid(g imageio.Grid) imageio.Grid {
 func (s Spacing) grid(g imageio.Grid) imageio.Grid {
 	switch s.Rule {
 	case NNUNet:
-		return stretchedGrid(g, s.nnunetSize(g))
+		return s.nnunetGrid(g)
 	case ITK:
 		return s.itkGrid(g)
 	}

@@ -16,7 +16,7 @@ const (
 	// MONAI keeps the first voxel's centre, round((n-1)·old/new)+1 voxels, axes made orthogonal.
 	MONAI SpacingRule = "monai"
 	// NNUNet keeps the outer faces: round(n·old/new) voxels, stretched to fill the same box. Cubic is applied
-	// within slices, and nearest between them, if a spacing is more than 3 times another.
+	// within slices, and nearest between them, as Separate says.
 	NNUNet SpacingRule = "nnunet"
 	// ITK keeps the first voxel's centre, round(n·old/new) voxels, zero beyond half a voxel from the border.
 	ITK SpacingRule = "itk"
@@ -36,7 +36,18 @@ type Spacing struct {
 	Edge          Edge          `json:"edge,omitzero"`          // default border; of rule itk its own
 	Diagonal      bool          `json:"diagonal,omitzero"`      // rule monai only
 	AlignCorners  string        `json:"align_corners,omitzero"` // rule monai only: "monai-1.5"
+	Separate      Separate      `json:"separate,omitzero"`      // rule nnunet only: auto (default), always or never
 }
+
+// Separate says when rule nnunet interpolates within slices only: nnU-Net's force_separate_z.
+type Separate string
+
+// The ways. The slices are those across the one axis of largest spacing; where two are largest there are none.
+const (
+	SeparateAuto   Separate = "auto"   // if a spacing of the image, or else of the target, is more than 3 times another
+	SeparateAlways Separate = "always" // across the image's axis of largest spacing
+	SeparateNever  Separate = "never"
+)
 
 func (Spacing) op() string { return "spacing" }
 
@@ -46,6 +57,7 @@ func (s Spacing) check() error {
 		oneOf("interpolation", s.Interpolation, Linear, Nearest, Cubic),
 		oneOf("align_corners", s.AlignCorners, "monai-1.5"),
 		oneOf("edge", s.Edge, Border, Zeros, Reflect, Mirror),
+		oneOf("separate", s.Separate, SeparateAuto, SeparateAlways, SeparateNever),
 	}
 	for _, mm := range s.MM {
 		if !(mm <= 0 && mm >= -1 || mm >= 1e-3 && mm <= 1e4) {
@@ -55,6 +67,9 @@ func (s Spacing) check() error {
 	rule := or(s.Rule, MONAI)
 	if rule != MONAI && (s.Diagonal || s.AlignCorners != "") {
 		faults = append(faults, errors.New("diagonal and align_corners belong to rule monai"))
+	}
+	if rule != NNUNet && s.Separate != "" {
+		faults = append(faults, errors.New("separate belongs to rule nnunet"))
 	}
 	if rule == NNUNet && or(s.Edge, Border) != Border {
 		faults = append(faults, errors.New("edge: rule nnunet knows border only"))
