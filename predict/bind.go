@@ -13,7 +13,7 @@ type model struct {
 	run      onnx.Runner
 	input    onnx.ValueInfo
 	output   string
-	channels int // that the output must have
+	channels int // that the output must have; 0: any number
 }
 
 // bindInput finds the model's input and compares it with the Spec.
@@ -48,8 +48,8 @@ func (m *model) bindShape() error {
 	if want := 2 + in.Layout.Axes(); len(shape) != want {
 		return &MismatchError{What: fmt.Sprintf("input %q has %d axes, layout %s wants %d", in.Name, len(shape), in.Layout, want)}
 	}
-	if c := shape[1]; c >= 0 && c != len(in.Channels) {
-		return &MismatchError{What: fmt.Sprintf("input %q has %s, the Spec names %d", m.input.Name, count(c, "channel"), len(in.Channels))}
+	if c := shape[1]; c >= 0 && c != len(in.Channels)*in.stack() {
+		return &MismatchError{What: fmt.Sprintf("input %q has %s, the Spec gives %s", m.input.Name, count(c, "channel"), in.count())}
 	}
 	if m.spec.Tile == nil {
 		return nil
@@ -79,10 +79,10 @@ func (m *model) bindOutput() error {
 		return nil
 	}
 	want := 2
-	if m.spec.Task == Segmentation {
+	if m.spec.Task.spatial() {
 		want += m.spec.Input.Layout.Axes()
 	}
-	if len(shape) < 2 || m.spec.Task == Segmentation && len(shape) != want {
+	if len(shape) < 2 || m.spec.Task.spatial() && len(shape) != want {
 		return &MismatchError{What: fmt.Sprintf("output %q has %d axes, a %s wants %d", name, len(shape), m.spec.Task, want)}
 	}
 	if shape[1] >= 0 {
@@ -91,11 +91,15 @@ func (m *model) bindOutput() error {
 	return nil
 }
 
-// checkChannels compares the number of channels that came out with the labels.
+// checkChannels compares the number of channels that came out with the labels. Channels beyond those that
+// labels name are left alone with the pick threshold.
 func (m *model) checkChannels(n int) error {
-	if n == m.channels {
+	if n == m.channels || m.channels == 0 && n > 0 || n > m.channels && m.spec.partial() {
 		return nil
 	}
-	return &MismatchError{What: fmt.Sprintf("output %q has %s, pick %s with these labels wants %d",
-		m.output, count(n, "channel"), m.spec.Decode.Pick, m.channels)}
+	how := fmt.Sprintf("pick %s with these labels", m.spec.Decode.Pick)
+	if m.spec.Decode.Pick == "" {
+		how = "this " + string(m.spec.Task)
+	}
+	return &MismatchError{What: fmt.Sprintf("output %q has %s, %s wants %d", m.output, count(n, "channel"), how, m.channels)}
 }

@@ -28,10 +28,13 @@ func New(spec Spec, run onnx.Runner, more ...onnx.Runner) (*Predictor, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
+	if err := spec.pending(); err != nil {
+		return nil, err
+	}
 	p := &Predictor{spec: spec, values: spec.values()}
 	var errs []error
 	for _, r := range append([]onnx.Runner{run}, more...) {
-		m := &model{spec: &p.spec, run: r, channels: len(p.values)}
+		m := &model{spec: &p.spec, run: r, channels: spec.outputs()}
 		errs = append(errs, m.bindInput(), m.bindOutput())
 		p.models = append(p.models, m)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/imageio/patch"
 	"github.com/nitrain/nitrain/onnx"
 )
 
@@ -16,8 +17,8 @@ func (m *model) batchOf(n int) int {
 	return n
 }
 
-// execute packs images of one size into the model's input, fills a fixed batch up with zeros, runs, and
-// returns the output.
+// execute packs images into the model's input, fills a fixed batch up with zeros, runs, and
+// returns the output, which says something about so many voxels.
 func (m *model) execute(ctx context.Context, images []*imageio.Image, size [3]int) (*onnx.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -40,13 +41,13 @@ func (m *model) execute(ctx context.Context, images []*imageio.Image, size [3]in
 	return t, nil
 }
 
-// checkSize compares the voxels that would go in with the sizes that the model fixes.
+// checkSize compares the voxels that would come out with the sizes that the model fixes.
 func (m *model) checkSize(size [3]int) error {
 	layout := m.spec.Input.Layout
-	if layout.Axes() == 2 && size[2] != 1 {
+	if axis, flat := layout.Missing(); flat && size[axis] != 1 {
 		return &ImageError{
-			What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[2]),
-			Help: "give the Spec a tile whose third size is 1: the model then sees slice after slice",
+			What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[axis]),
+			Help: fmt.Sprintf("give the Spec a tile whose size is 1 along %c: the model then sees slice after slice", "xyz"[axis]),
 		}
 	}
 	if len(m.input.Shape) != 2+layout.Axes() {
@@ -61,17 +62,44 @@ func (m *model) checkSize(size [3]int) error {
 	return nil
 }
 
+// cut returns the part of an image that the model sees to say something about a box: the box, and with a
+// stack of slices the slices around it; mirrored along the axes whose bits are set.
+func (m *model) cut(im *imageio.Image, b patch.Box, flip uint) (*imageio.Image, error) {
+	if axis, flat := m.spec.Input.Layout.Missing(); flat {
+		n := m.spec.Input.stack()
+		b.Start[axis] -= n / 2
+		b.Size[axis] += n - 1
+	}
+	edge := patch.Constant
+	if m.spec.Tile != nil {
+		edge = m.spec.Tile.Pad
+	}
+	window, err := patch.Extract(im, b, edge, 0)
+	if err != nil {
+		return nil, err
+	}
+	for c := range window.Channels {
+		mirror(window.Channel(c), b.Size, flip)
+	}
+	return window, nil
+}
+
+// pack puts images of one size into a tensor. The slices of a stack are channels: c*n+s.
 func (m *model) pack(images []*imageio.Image, size [3]int) (*onnx.Tensor, error) {
-	layout, channels := m.spec.Input.Layout, images[0].Channels
-	n := images[0].Grid.Len()
+	layout, grid := m.spec.Input.Layout, images[0].Grid
+	n := grid.Len()
+	planes := images[0].Channels
+	if axis, flat := layout.Missing(); flat {
+		planes *= grid.Size[axis]
+	}
 	batch := m.batchOf(len(images))
-	data := make([]float32, batch*channels*n)
+	data := make([]float32, batch*images[0].Channels*n)
 	for i, im := range images {
-		for c := range channels {
-			layout.Pack(data[(i*channels+c)*n:][:n], im.Channel(c), size)
+		for c := range im.Channels {
+			layout.Pack(data[(i*im.Channels+c)*n:][:n], im.Channel(c), grid.Size)
 		}
 	}
-	t, err := onnx.FromFloat32(append([]int{batch, channels}, layout.Shape(size)...), data)
+	t, err := onnx.FromFloat32(append([]int{batch, planes}, layout.Shape(size)...), data)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ type Task string
 const (
 	Segmentation   Task = "segmentation"   // scores for every voxel
 	Classification Task = "classification" // scores for the whole image
+	Regression     Task = "regression"     // numbers for the whole image
+	ImageToImage   Task = "image"          // numbers for every voxel: an intensity image
 )
 
 // Activation turns a model's raw output into probabilities.
@@ -39,10 +41,10 @@ type Pick string
 // The picks.
 const (
 	// Argmax takes the label of the channel with the largest value, the first of equals. Channel i belongs
-	// to the i-th label.
+	// to the i-th label where labels name no channels.
 	Argmax Pick = "argmax"
 	// Threshold takes every channel whose value is above the threshold; where several are, the later label
-	// wins. Channel i belongs to the i-th label whose value is not 0.
+	// wins. Channel i belongs to the i-th label whose value is not 0, where labels name no channels.
 	Threshold Pick = "threshold"
 )
 
@@ -56,8 +58,21 @@ const (
 	RestoreLabels        Restore = "labels"        // after the pick, nearest neighbour
 )
 
+// RestoreRule says how scores are taken back to the scan's grid.
+type RestoreRule string
+
+// The rules of the way back.
+const (
+	// RestoreCentres interpolates at the places of the scan's voxel centres in the world: the default.
+	RestoreCentres RestoreRule = ""
+	// RestoreNNUNet is nnU-Net's resampling_fn_probabilities: linear, face to face; across the slices of an
+	// anisotropic case the nearest.
+	RestoreNNUNet RestoreRule = "nnunet"
+)
+
 // Spec says how images become a model's input and how its output becomes an image or class
 // probabilities. Its JSON form is strict: an unknown or missing key is an error that names it.
+// docs/spec.md says what each key means, its units and its default.
 type Spec struct {
 	Version int                `json:"version"`
 	Task    Task               `json:"task"`
@@ -75,12 +90,18 @@ type Input struct {
 	Name     string       `json:"name,omitempty"` // of the graph's input; empty: its only one
 	Layout   patch.Layout `json:"layout"`         // which image axis is the tensor's first spatial axis
 	Channels []Channel    `json:"channels"`       // of the prepared image, in order
+	// Stack is how many neighbouring slices a 2-D model sees at once, an odd number; 0: 1. Slice s of channel
+	// c is channel c*Stack+s of the tensor.
+	Stack int `json:"stack,omitempty"`
 }
 
 // Channel says what one channel of the input shows.
 type Channel struct {
 	Name     string `json:"name"`
 	Modality string `json:"modality,omitempty"` // DICOM's code: MR, CT, PT, ...
+	// Value makes the channel from a label image, the last one given for a scan: 1 where it has this value,
+	// 0 elsewhere. Such channels come last.
+	Value *int `json:"value,omitempty"`
 }
 
 // Tile says how a prepared image is cut into windows and how their results are blended. Sizes and axes
@@ -94,6 +115,8 @@ type Tile struct {
 	Pad     patch.Edge  `json:"pad,omitempty"`   // outside an image smaller than a window; default constant 0
 	Batch   int         `json:"batch,omitempty"` // windows a run; default 1
 	Mirror  []int       `json:"mirror,omitzero"` // axes over which the result may be averaged when asked
+	// SkipBelow leaves out windows all of whose samples are at most this: they are background. nil: none.
+	SkipBelow *float64 `json:"skip_below,omitempty"`
 }
 
 // Tiling returns the windows' rule.
@@ -105,20 +128,34 @@ func (t Tile) Tiling() patch.Tiling {
 type Decode struct {
 	Output     string     `json:"output,omitempty"` // of the graph; empty: its first one
 	Activation Activation `json:"activation"`
-	Pick       Pick       `json:"pick"`
+	Pick       Pick       `json:"pick,omitempty"`      // of a segmentation or classification, which must have it
 	Threshold  float64    `json:"threshold,omitempty"` // of the pick threshold; 0: 0.5
 	Restore    Restore    `json:"restore,omitempty"`   // empty: probabilities
 	Ensemble   string     `json:"ensemble,omitempty"`  // what several models' results are averaged as: probabilities (default) or logits
+	// RestoreRule says how scores go back to the scan's grid.
+	RestoreRule RestoreRule `json:"restore_rule,omitempty"`
+	// Scale and Offset make a regression's numbers or an image's samples: output*scale + offset. One number,
+	// or one for each channel; empty: 1 and 0.
+	Scale  []float64 `json:"scale,omitzero"`
+	Offset []float64 `json:"offset,omitzero"`
+	// NaN is what an image has where the output is no number; nil: such an output is an error.
+	NaN *float64 `json:"nan,omitempty"`
 	// Keep removes small components from the finished label image, rule after rule.
 	Keep []transform.Keep `json:"keep,omitzero"`
 }
 
-// Label names a value.
+// Label names a value of a label image or a class, or an output of a regression or of an image.
 type Label struct {
-	Value int    `json:"value"` // 0 is background
+	Value int    `json:"value"` // 0 is background; for a regression or an image the channel of the output
 	Name  string `json:"name"`
 	Color string `json:"color,omitempty"` // "#rrggbb"
 	Code  *Code  `json:"code,omitempty"`
+	// Channel is the channel of the output that this label belongs to; nil for all labels: by their order.
+	Channel *int `json:"channel,omitempty"`
+	// Region lists the values of label images that make up this label, where it is a region of several.
+	Region []int `json:"region,omitzero"`
+	// Unit is that of a regression's number or an image's samples: years, mm, HU.
+	Unit string `json:"unit,omitempty"`
 }
 
 // Code is an entry of a terminology, as DICOM writes it.
@@ -144,17 +181,6 @@ type Trained struct {
 	Steps  int     `json:"steps,omitempty"`
 	Score  float64 `json:"score,omitempty"` // on the validation cases, mean Dice unless the source says otherwise
 	Data   string  `json:"data,omitempty"`  // SHA-256 of the list of cases, see dataset.Digest
-}
-
-// values returns the label value of each channel of the output.
-func (s *Spec) values() []int {
-	var v []int
-	for _, l := range s.Labels {
-		if s.Decode.Pick == Argmax || l.Value != 0 {
-			v = append(v, l.Value)
-		}
-	}
-	return v
 }
 
 // Foreground returns the values of the labels that are not background, in order.

@@ -60,9 +60,9 @@ func TestSpecFaultsAreNamed(t *testing.T) {
 		{`"version":1`, `"version":2`, "version: want 1, got 2"},
 		{`"version":1`, `"Version":1`, "Version: unknown key"},
 		{`"task":"segmentation"`, `"task":"segmentation","task":"classification"`, "task: stands twice"},
-		{`"task":"segmentation"`, `"task":"segment"`, `task: want segmentation or classification, got "segment"`},
+		{`"task":"segmentation"`, `"task":"segment"`, `task: want segmentation or classification or regression or image, got "segment"`},
 		{`"layout":"xyz",`, ``, "input.layout: missing"},
-		{`"layout":"xyz"`, `"layout":"xzy"`, "input.layout: want"},
+		{`"layout":"xyz"`, `"layout":"xzx"`, "input.layout: want"},
 		{`[{"name":"T1w","modality":"MR"}]`, `[]`, "input.channels: want at least one"},
 		{`[{"name":"T1w","modality":"MR"}]`, `[{"modality":"MR"}]`, "input.channels[0].name: missing"},
 		{`"modality":"MR"`, `"modality":7`, "modality"},
@@ -118,7 +118,7 @@ func TestSpecReportsAllFaultsAtOnce(t *testing.T) {
 		}
 	}
 	spec := binary(patch.XYZ)
-	spec.Version, spec.Task, spec.Labels = 3, "x", nil
+	spec.Version, spec.Input.Layout, spec.Labels = 3, "x", nil
 	if got := strings.Count(fmt.Sprint(spec.Validate()), "\n"); got != 2 {
 		t.Errorf("three faults on %d lines: %v", got+1, spec.Validate())
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/nitrain/nitrain/imageio/transform"
 )
 
 // ParseSpec reads a Spec from its JSON form and validates it. All unknown and missing keys are reported
@@ -14,7 +16,10 @@ import (
 func ParseSpec(data []byte) (Spec, error) {
 	var s Spec
 	if err := json.Unmarshal(data, &s); err != nil {
-		return Spec{}, err
+		if _, ok := errors.AsType[*SpecError](err); ok {
+			return Spec{}, err
+		}
+		return Spec{}, &SpecError{Faults: []error{fmt.Errorf("predict: spec: %w", err)}}
 	}
 	return s, s.Validate()
 }
@@ -22,15 +27,19 @@ func ParseSpec(data []byte) (Spec, error) {
 // UnmarshalJSON reads the strict form: exactly the keys of this version, none missing that has no
 // default. It does not validate values; [ParseSpec] does.
 func (s *Spec) UnmarshalJSON(data []byte) error {
+	if v := versionOf(data); v > Version {
+		return &SpecError{Newer: true, Faults: []error{fmt.Errorf("predict: spec: version: want %d, got %d", Version, v)}}
+	}
 	var f faults
 	checkKeys(&f, "", data, reflect.TypeFor[Spec]())
-	if len(f) > 0 {
-		return errors.Join(f...)
+	if len(f.all) > 0 {
+		return &SpecError{Faults: f.all, Newer: f.newer}
 	}
 	type plain Spec // without this method
 	var p plain
 	if err := json.Unmarshal(data, &p); err != nil {
-		return fmt.Errorf("predict: spec: %w", err)
+		var step *transform.FormatError
+		return &SpecError{Newer: errors.As(err, &step) && step.Unknown, Faults: []error{fmt.Errorf("predict: spec: %w", err)}}
 	}
 	*s = Spec(p)
 	return nil
@@ -50,6 +59,17 @@ func (s Spec) MarshalJSON() ([]byte, error) {
 		p.Labels = []Label{}
 	}
 	return json.Marshal(p)
+}
+
+// versionOf returns the version that a Spec of any version names; 0 where there is none.
+func versionOf(data []byte) int {
+	var v struct {
+		Version int `json:"version"`
+	}
+	if json.Unmarshal(data, &v) != nil {
+		return 0
+	}
+	return v.Version
 }
 
 // checkKeys compares the keys of a JSON value with the fields of the Go type that it is for. Types that
@@ -130,6 +150,7 @@ func checkObject(f *faults, path string, data []byte, t reflect.Type) {
 		case seen[m.key]:
 			f.add("%s: stands twice", join(path, m.key))
 		case !known:
+			f.newer = true
 			f.add("%s: unknown key", join(path, m.key))
 		default:
 			checkKeys(f, join(path, m.key), m.value, field.Type)

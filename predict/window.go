@@ -18,7 +18,7 @@ func (m *model) scores(ctx context.Context, im *imageio.Image, r Request) (*scor
 	if err != nil {
 		return nil, err
 	}
-	if len(boxes) == 1 && boxes[0].Within(im.Grid.Size) && !r.Mirror {
+	if len(boxes) == 1 && boxes[0].Within(im.Grid.Size) && !r.Mirror && m.spec.Input.stack() == 1 {
 		return m.whole(ctx, im, r)
 	}
 	return m.windows(ctx, im, boxes, r)
@@ -84,12 +84,9 @@ func (m *model) addWindows(ctx context.Context, im *imageio.Image, boxes []patch
 	n := boxes[0].Len()
 	images := make([]*imageio.Image, len(boxes))
 	for i, b := range boxes {
-		window, err := patch.Extract(im, b, m.spec.Tile.Pad, 0)
+		window, err := m.cut(im, b, flip)
 		if err != nil {
 			return err
-		}
-		for c := range window.Channels {
-			mirror(window.Channel(c), size, flip)
 		}
 		images[i] = window
 	}

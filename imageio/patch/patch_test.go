@@ -127,42 +127,6 @@ func TestTilingFaults(t *testing.T) {
 	}
 }
 
-func TestLayouts(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	for range 50 {
-		size := [3]int{1 + rng.IntN(40), 1 + rng.IntN(9), 1 + rng.IntN(40)}
-		n := size[0] * size[1] * size[2]
-		src, dst, back := make([]float32, n), make([]float32, n), make([]float32, n)
-		for i := range src {
-			src[i] = rng.Float32()
-		}
-		patch.XYZ.Pack(dst, src, size)
-		for range 20 {
-			x, y, z := rng.IntN(size[0]), rng.IntN(size[1]), rng.IntN(size[2])
-			if dst[z+size[2]*(y+size[1]*x)] != src[x+size[0]*(y+size[1]*z)] {
-				t.Fatalf("%v: voxel %d %d %d is elsewhere", size, x, y, z)
-			}
-		}
-		patch.XYZ.Unpack(back, dst, size)
-		if !slices.Equal(back, src) {
-			t.Fatalf("%v: unpack does not undo pack", size)
-		}
-	}
-	for _, l := range []patch.Layout{patch.XYZ, patch.ZYX, patch.XY, patch.YX} {
-		size := [3]int{2, 3, 1}
-		got, err := l.Size(l.Shape(size))
-		if err != nil || got != size {
-			t.Errorf("%s: %v %v", l, got, err)
-		}
-	}
-	if _, err := patch.XYZ.Size([]int{1, 2}); err == nil {
-		t.Error("xyz of 2 axes: no error")
-	}
-	if patch.Layout("xzy").Validate() == nil {
-		t.Error("xzy: no error")
-	}
-}
-
 func TestForegroundDraws(t *testing.T) {
 	label := imageio.New(imageio.Grid{Size: [3]int{20, 15, 10}, Affine: imageio.Identity()}, 1, imageio.Label)
 	label.Data[label.Grid.Index(17, 7, 1)] = 2
@@ -234,15 +198,6 @@ func ExampleTiling() {
 	// [48 0 4]
 	// [64 0 0]
 	// [64 0 4]
-}
-
-func BenchmarkPack(b *testing.B) {
-	size := [3]int{256, 256, 256}
-	src, dst := make([]float32, 1<<24), make([]float32, 1<<24)
-	b.SetBytes(4 << 24)
-	for b.Loop() {
-		patch.XYZ.Pack(dst, src, size)
-	}
 }
 
 func BenchmarkDraw(b *testing.B) {

@@ -65,7 +65,9 @@ type FormatError struct {
 	Op   string // as far as known
 	Key  string // as far as known
 	Err  error
-	hint string
+	// Unknown says that the op or key is none that this package knows.
+	Unknown bool
+	hint    string
 }
 
 func (e *FormatError) Error() string {
@@ -148,7 +150,7 @@ func unknownOp(op string, table []entry) *FormatError {
 	for i, e := range table {
 		names[i] = e.op
 	}
-	return &FormatError{Err: fmt.Errorf("unknown op %q", shorten(op)), hint: "the steps are " + strings.Join(names, ", ")}
+	return &FormatError{Err: fmt.Errorf("unknown op %q", shorten(op)), Unknown: true, hint: "the steps are " + strings.Join(names, ", ")}
 }
 
 // readFields fills the struct that v points to from a JSON object. A field without omitzero in its tag is required.
@@ -182,7 +184,7 @@ func readFields(v any, keys map[string]json.RawMessage) []*FormatError {
 		hint = "the step has no keys"
 	}
 	for _, key := range unknown {
-		faults = append(faults, &FormatError{Err: fmt.Errorf("unknown key %q", shorten(key)), hint: hint})
+		faults = append(faults, &FormatError{Err: fmt.Errorf("unknown key %q", shorten(key)), Unknown: true, hint: hint})
 	}
 	return faults
 }
