@@ -25,14 +25,17 @@ func (a *app) setup() *cobra.Command {
 		Long: `Fetches onnxruntime into $NITRAIN_HOME (default: the user's cache folder) by pip, else npm, else from the
 project's release page; its digest is checked. Nothing else that nitrain does ever downloads anything.
 
+--with openvino also fetches onnxruntime with OpenVINO's provider (84 MB, 170 MB unpacked; MIT and Apache-2.0), by pip or uv:
+predict uses it where it is the fastest (--provider).
+
 --with xla-cpu also fetches XLA's CPU plugin (60 MB, 200 MB unpacked). It is for tests of the path to GPUs (--device xla):
 on a CPU nitrain's own engine is many times faster.`,
-		Example: "  nitrain setup\n  NITRAIN_HOME=/opt/nitrain nitrain setup\n  nitrain setup --with xla-cpu",
+		Example: "  nitrain setup\n  NITRAIN_HOME=/opt/nitrain nitrain setup\n  nitrain setup --with openvino",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range with {
-				if name != native.XLACPU {
-					return usageError{fmt.Errorf("--with: want %s, got %q", native.XLACPU, name)}
+				if name != native.XLACPU && name != native.OpenVINO {
+					return usageError{fmt.Errorf("--with: want %s or %s, got %q", native.OpenVINO, native.XLACPU, name)}
 				}
 			}
 			var done installed
@@ -54,7 +57,7 @@ on a CPU nitrain's own engine is many times faster.`,
 			return a.result(done, done.print)
 		},
 	}
-	cmd.Flags().StringSliceVar(&with, "with", nil, "also fetch `LIBRARY`: xla-cpu")
+	cmd.Flags().StringSliceVar(&with, "with", nil, "also fetch `LIBRARY`: openvino, xla-cpu")
 	return cmd
 }
 
@@ -65,6 +68,9 @@ func (d installed) print(w io.Writer) {
 			how = "already there"
 		}
 		fmt.Fprintf(w, "%s %s: %s (%s)\n", i.Library, i.Version, i.Path, how)
+		if i.Licence != "" {
+			fmt.Fprintf(w, "  licences: %s\n", i.Licence)
+		}
 	}
 }
 
@@ -72,7 +78,7 @@ func (a *app) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine offers and what it lacks",
-		Long: `Shows the processor, memory, the vectors that nitrain's own engine uses, the onnxruntime library and its execution
+		Long: `Shows the processor, memory, the vectors that nitrain's own engine uses, the onnxruntime libraries and their execution
 providers, XLA's plugins, NVIDIA devices and their driver, and for each missing part the command that supplies it.`,
 		Example: "  nitrain doctor\n  nitrain doctor --json",
 		Args:    cobra.NoArgs,

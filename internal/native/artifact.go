@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,12 +16,15 @@ import (
 // Version is the version of onnxruntime that Setup installs.
 const Version = "1.27.0"
 
+// OpenVINOVersion is the version of the wheel of onnxruntime with OpenVINO's provider that Setup installs.
+const OpenVINOVersion = "1.24.1"
+
 // XLAVersion is the version of the wheel with the PJRT CPU plugin that Setup installs.
 const XLAVersion = "0.11.2"
 
 // artifact is one library for one kind of machine: where it is found and what it must be.
 type artifact struct {
-	library string   // ONNXRuntime or XLACPU
+	library string   // ONNXRuntime, OpenVINO or XLACPU
 	version string   // of the package
 	dir     string   // folder below lib that holds the installed file
 	file    string   // name of the installed file
@@ -29,6 +33,8 @@ type artifact struct {
 	manual  string   // what to do where no method works
 	digests []string // sha256 of the files that are accepted, lower-case hex
 	maxSize int64    // bytes; nothing longer is unpacked
+	parts   []part   // what the library opens from its own folder
+	licence string   // of what is installed, "" where THIRD_PARTY.md alone says it
 
 	wheel     string   // Python requirement
 	wheelFile string   // pattern of the wheel's name
@@ -43,6 +49,15 @@ type artifact struct {
 	releaseLib string // the member of the archive
 }
 
+// part is a file that a library needs beside it.
+type part struct {
+	member string // of the wheel
+	sha256 string // lower-case hex
+}
+
+// file returns the name that a part has beside the library.
+func (p part) file() string { return path.Base(p.member) }
+
 // machine returns the kind of machine that this program runs on, "linux/amd64".
 func machine() string { return runtime.GOOS + "/" + runtime.GOARCH }
 
@@ -53,9 +68,11 @@ func artifactFor(library, machine string) (artifact, error) {
 		return runtimeFor(machine)
 	case XLACPU:
 		return pluginFor(machine)
+	case OpenVINO:
+		return openvinoFor(machine)
 	}
 	return artifact{}, &Error{
-		Library: library, Problem: fmt.Sprintf("no such library, want %q or %q", ONNXRuntime, XLACPU),
+		Library: library, Problem: fmt.Sprintf("no such library, want %q, %q or %q", ONNXRuntime, OpenVINO, XLACPU),
 		hint: "nitrain setup --help lists the libraries",
 	}
 }
@@ -127,33 +144,56 @@ func (a artifact) path(home string) string { return filepath.Join(a.folder(home)
 // accepts reports whether a digest is one of the known ones.
 func (a artifact) accepts(digest string) bool { return slices.Contains(a.digests, digest) }
 
-// verify returns the digest of the library installed below home, or an error when it is absent or not one of
-// the known files. Without thorough a record of an earlier check is believed while size and time agree.
+// verify returns the digest of the library installed below home, or an error when it or one of its parts is absent or not
+// one of the known files. Without thorough a record of an earlier check is believed while sizes and times agree.
 func (a artifact) verify(home string, thorough bool) (string, error) {
-	path := a.path(home)
+	var known record
+	if !thorough {
+		known = readRecord(a.folder(home))
+	}
+	found := record{Parts: map[string]stamp{}}
+	for _, p := range a.parts {
+		s, err := a.examine(home, p.file(), known.Parts[p.file()], []string{p.sha256})
+		if err != nil {
+			return "", err
+		}
+		found.Parts[p.file()] = s
+	}
+	var err error
+	if found.stamp, err = a.examine(home, a.file, known.stamp, a.digests); err != nil {
+		return "", err
+	}
+	if !found.equal(known) {
+		// A folder that cannot be written costs a digest at each start, nothing else.
+		_ = writeRecord(a.folder(home), found)
+	}
+	return found.SHA256, nil
+}
+
+// examine returns the stamp of an installed file, which must have one of the digests.
+func (a artifact) examine(home, file string, known stamp, digests []string) (stamp, error) {
+	path := filepath.Join(a.folder(home), file)
 	fault := &Error{Library: a.library, Path: path, hint: "run: " + a.command}
 	st, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		fault.Problem = "not installed"
-		return "", fault
+		return stamp{}, fault
 	}
 	if err != nil {
 		fault.Problem, fault.Err = "cannot be read", unwrapPath(err)
-		return "", fault
+		return stamp{}, fault
 	}
-	if s, ok := readStamp(a.folder(home)); ok && !thorough && s.describes(st) && a.accepts(s.SHA256) {
-		return s.SHA256, nil
+	if known.describes(st) && slices.Contains(digests, known.SHA256) {
+		return known, nil
 	}
 	digest, err := digest.File(path)
 	if err != nil {
 		fault.Problem, fault.Err = "cannot be read", unwrapPath(err)
-		return "", fault
+		return stamp{}, fault
 	}
-	if !a.accepts(digest) {
-		fault.Problem = fmt.Sprintf("the file is damaged: its sha256 is %s, want %s", digest, a.digests[0])
-		return "", fault
+	if !slices.Contains(digests, digest) {
+		fault.Problem = fmt.Sprintf("the file is damaged: its sha256 is %s, want %s", digest, digests[0])
+		return stamp{}, fault
 	}
-	// A folder that cannot be written costs a digest at each start, nothing else.
-	_ = writeStamp(a.folder(home), stampOf(st, digest))
-	return digest, nil
+	return stampOf(st, digest), nil
 }

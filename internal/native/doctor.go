@@ -21,6 +21,7 @@ type Report struct {
 	Home        string    `json:"home"` // folder of the native libraries
 	Engine      Engine    `json:"engine"`
 	ONNXRuntime Runtime   `json:"onnxruntime"`
+	OpenVINO    Optional  `json:"openvino"`
 	Plugins     []PJRT    `json:"plugins"` // of XLA; never null
 	GPU         GPU       `json:"gpu"`
 	Missing     []Missing `json:"missing"` // never null
@@ -50,6 +51,13 @@ type Runtime struct {
 	Version   string   `json:"version"`   // as the loaded library says
 	Providers []string `json:"providers"` // never null
 	Problem   string   `json:"problem,omitempty"`
+}
+
+// Optional describes a library that nothing needs. Problem says why it cannot be used, "" if it can.
+type Optional struct {
+	Path    string `json:"path,omitempty"`
+	Version string `json:"version,omitempty"` // of onnxruntime
+	Problem string `json:"problem,omitempty"`
 }
 
 // Engine describes the kernels of our own that train on the CPU.
@@ -97,6 +105,7 @@ func Doctor(load Load) Report {
 		})
 	}
 	r.examineRuntime(load.Runtime)
+	r.examineOpenVINO()
 	r.examinePlugins(load.Plugin)
 	if r.GPU.Cards > 0 && r.GPU.Devices == 0 {
 		r.Missing = append(r.Missing, Missing{
@@ -142,6 +151,22 @@ func (r *Report) examinePlugins(load func(string) (string, error)) {
 		command = GPUPlugin
 	}
 	r.Missing = append(r.Missing, Missing{Part: "PJRT plugin", Why: "none is installed; only --device xla needs one", Command: command})
+}
+
+// examineOpenVINO looks at the files alone: a process can load one onnxruntime, which is the other one.
+func (r *Report) examineOpenVINO() {
+	path, err := Library(OpenVINO)
+	if err != nil {
+		r.OpenVINO.Problem = err.Error()
+		if _, unknown := artifactFor(OpenVINO, machine()); unknown == nil {
+			r.Missing = append(r.Missing, Missing{
+				Part: "OpenVINO", Why: err.Error() + "; only --provider openvino needs it",
+				Command: "nitrain setup --with " + OpenVINO,
+			})
+		}
+		return
+	}
+	r.OpenVINO = Optional{Path: path, Version: OpenVINOVersion}
 }
 
 func (r *Report) miss(part string, why error, command string) {
@@ -207,6 +232,9 @@ func (r Report) String() string {
 		line("onnxruntime", "%s, %s: %s (%s)", o.Version, strings.Join(o.Providers, ", "), o.Path, known)
 	} else {
 		line("onnxruntime", "not usable")
+	}
+	if o := r.OpenVINO; o.Problem == "" {
+		line("openvino", "onnxruntime %s with OpenVINO's provider: %s", o.Version, o.Path)
 	}
 	for _, p := range r.Plugins {
 		if p.Problem == "" {

@@ -16,13 +16,16 @@ const ONNXRuntime = "onnxruntime"
 // XLACPU is the name of XLA's CPU plugin for Library: what the tests of the path to GPUs run on.
 const XLACPU = "xla-cpu"
 
+// OpenVINO is the name, for Library, of the onnxruntime that has OpenVINO's provider.
+const OpenVINO = "openvino"
+
 // LibraryVariable is the environment variable with the path of an onnxruntime library that the user answers
 // for: it is used as it is, whatever its digest.
 const LibraryVariable = "NITRAIN_ONNXRUNTIME"
 
 // Error says which library is missing or unusable and, in Hint, what to do about it.
 type Error struct {
-	Library string // "onnxruntime", "xla-cpu"
+	Library string // "onnxruntime", "openvino", "xla-cpu"
 	Path    string // where it was looked for, "" if nowhere
 	Problem string
 	Err     error // the cause, may be nil
@@ -62,8 +65,8 @@ func Home() (string, error) {
 	return filepath.Join(cache, "nitrain"), nil
 }
 
-// Library returns the absolute path of an installed native library; name is ONNXRuntime or XLACPU. For the former the
-// file of $NITRAIN_ONNXRUNTIME comes first, then the one that Setup installed below Home. The latter's digest is
+// Library returns the absolute path of an installed native library; name is ONNXRuntime, OpenVINO or XLACPU. For the first
+// the file of $NITRAIN_ONNXRUNTIME comes first, then the one that Setup installed below Home. The latter's digest is
 // checked once and recorded: as long as the file keeps its size and time, later calls only look at those.
 // Errors have a Hint.
 func Library(name string) (string, error) {

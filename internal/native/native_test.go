@@ -84,8 +84,8 @@ func TestVerifyBelievesItsRecord(t *testing.T) {
 	if _, err := a.verify(home, false); err != nil {
 		t.Fatal(err)
 	}
-	s, ok := readStamp(a.folder(home))
-	if !ok || s.SHA256 != a.digests[0] || s.Size != int64(len(library())) {
+	s := readRecord(a.folder(home))
+	if s.SHA256 != a.digests[0] || s.Size != int64(len(library())) {
 		t.Fatalf("want a record, got %+v", s)
 	}
 	for name, spoil := range map[string]func(){

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,10 +28,11 @@ type SetupOptions struct {
 
 // Installed is what Setup did.
 type Installed struct {
-	Library string    `json:"library"` // "onnxruntime", "xla-cpu"
+	Library string    `json:"library"` // "onnxruntime", "openvino", "xla-cpu"
 	Version string    `json:"version"`
 	Path    string    `json:"path"`
 	SHA256  string    `json:"sha256"`
+	Licence string    `json:"licence,omitempty"` // where it is another than onnxruntime's MIT
 	Method  string    `json:"method,omitempty"`  // "python3 -m pip", "uv", "npm", "release archive"; "" when Already
 	Already bool      `json:"already"`           // it was installed and intact
 	Refused []Refusal `json:"refused,omitempty"` // the methods tried before that one
@@ -77,7 +79,7 @@ func setup(ctx context.Context, o SetupOptions, a artifact, methods []method) (I
 		return Installed{}, a.homeError(o.Home, err)
 	}
 	defer unlock()
-	done := Installed{Library: a.library, Version: a.version, Path: a.path(o.Home)}
+	done := Installed{Library: a.library, Version: a.version, Path: a.path(o.Home), Licence: a.licence}
 	if done.SHA256, err = a.verify(o.Home, true); err == nil {
 		done.Already = true
 		return done, nil
@@ -137,11 +139,25 @@ func (a artifact) from(ctx context.Context, m method, downloads string, o SetupO
 	return digest, nil
 }
 
-// install moves the library from an archive, or from a folder that holds it, to its place.
+// install moves the library and its parts from an archive, or from a folder that holds them, to their place. The library
+// itself comes last: without it the parts are nothing.
 func (a artifact) install(source, member, home string) (string, error) {
-	tmp, err := os.CreateTemp(a.folder(home), temporary)
-	if err != nil {
+	for _, p := range a.parts {
+		if err := a.place(source, p.member, filepath.Join(a.folder(home), p.file()), []string{p.sha256}); err != nil {
+			return "", err
+		}
+	}
+	if err := a.place(source, member, a.path(home), a.digests); err != nil {
 		return "", err
+	}
+	return a.verify(home, false)
+}
+
+// place moves a member to its path when it has one of the digests.
+func (a artifact) place(source, member, path string, digests []string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), temporary)
+	if err != nil {
+		return err
 	}
 	defer func() { _ = os.Remove(tmp.Name()) }() // gone already after the rename
 	h := sha256.New()
@@ -153,16 +169,12 @@ func (a artifact) install(source, member, home string) (string, error) {
 		err = cerr
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
-	digest := hex.EncodeToString(h.Sum(nil))
-	if !a.accepts(digest) {
-		return "", fmt.Errorf("%s: sha256 %s is none of the known ones: %s", member, digest, strings.Join(a.digests, ", "))
+	if digest := hex.EncodeToString(h.Sum(nil)); !slices.Contains(digests, digest) {
+		return fmt.Errorf("%s: sha256 %s is none of the known ones: %s", member, digest, strings.Join(digests, ", "))
 	}
-	if err := os.Rename(tmp.Name(), a.path(home)); err != nil {
-		return "", err
-	}
-	return a.verify(home, false)
+	return os.Rename(tmp.Name(), path)
 }
 
 func (a artifact) unpack(source, member string, w io.Writer) error {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -23,19 +24,27 @@ func (s stamp) describes(st os.FileInfo) bool {
 
 func stampFile(folder string) string { return filepath.Join(folder, "verified.json") }
 
-// readStamp returns the folder's record; a missing or unreadable one is no record.
-func readStamp(folder string) (stamp, bool) {
-	var s stamp
-	raw, err := os.ReadFile(stampFile(folder))
-	if err != nil || json.Unmarshal(raw, &s) != nil {
-		return stamp{}, false
-	}
-	return s, true
+// record is what is known of a folder: the library's stamp, and those of its parts by name.
+type record struct {
+	stamp
+	Parts map[string]stamp `json:"parts,omitempty"`
 }
 
-// writeStamp replaces the folder's record atomically.
-func writeStamp(folder string, s stamp) error {
-	raw, err := json.Marshal(s)
+func (r record) equal(o record) bool { return r.stamp == o.stamp && maps.Equal(r.Parts, o.Parts) }
+
+// readRecord returns the folder's record; a missing or unreadable one is empty.
+func readRecord(folder string) record {
+	var r record
+	raw, err := os.ReadFile(stampFile(folder))
+	if err != nil || json.Unmarshal(raw, &r) != nil {
+		return record{}
+	}
+	return r
+}
+
+// writeRecord replaces the folder's record atomically.
+func writeRecord(folder string, r record) error {
+	raw, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}

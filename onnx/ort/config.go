@@ -49,8 +49,21 @@ func configure(so *onnxruntime.SessionOptions, o Options) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("ort: options: %w", plain(err))
 	}
-	if o.Provider.CUDA {
+	switch {
+	case o.Provider.CUDA:
 		return addCUDA(so, o)
+	case o.Provider.OpenVINO:
+		return addOpenVINO(so, threads)
+	}
+	return nil
+}
+
+// addOpenVINO lets OpenVINO's CPU plugin take what it can of a model. ACCURACY keeps to the model's own types: by
+// default the plugin computes in bfloat16 where the processor can.
+func addOpenVINO(so *onnxruntime.SessionOptions, threads int) error {
+	settings := map[string]string{"device_type": "CPU", "precision": "ACCURACY", "num_of_threads": strconv.Itoa(threads)}
+	if err := so.AppendExecutionProviderOpenVINO(settings); err != nil {
+		return &Error{Problem: "provider openvino", Err: plain(err), hint: "run: nitrain setup --with openvino"}
 	}
 	return nil
 }

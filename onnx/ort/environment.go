@@ -22,29 +22,25 @@ var environment struct { //nolint:gochecknoglobals // the C library has one per 
 	library string // the path that was loaded, "" before
 }
 
-// load makes the environment ready. A load that fails can be tried again, for instance after a setup.
-func load(library string) error {
+// load makes the environment ready for a provider. A load that fails can be tried again, for instance after a setup.
+func load(library string, p Provider) error {
 	environment.Lock()
 	defer environment.Unlock()
-	if environment.library != "" && library == "" {
+	if environment.library != "" && library == "" && !p.OpenVINO {
 		return nil
 	}
-	if library == "" {
-		found, err := native.Library(native.ONNXRuntime)
-		if err != nil {
-			return err
-		}
-		library = found
-	}
-	library, err := filepath.Abs(library)
+	library, err := locate(library, p)
 	if err != nil {
-		return fmt.Errorf("ort: %w", err)
+		return err
 	}
 	if environment.library != "" {
-		if library != environment.library {
-			return fmt.Errorf("ort: library %s: this process has already loaded %s", library, environment.library)
+		if library == environment.library {
+			return nil
 		}
-		return nil
+		return &Error{
+			Problem: fmt.Sprintf("library %s: this process has already loaded %s", library, environment.library),
+			hint:    "a process uses one onnxruntime library: open models for OpenVINO first, or in a process of their own",
+		}
 	}
 	onnxruntime.SetSharedLibraryPath(library)
 	err = guard(func() error { return onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()) })
@@ -59,10 +55,26 @@ func load(library string) error {
 	return nil
 }
 
+// locate returns the absolute path of a library, of the provider's own one where none is named.
+func locate(library string, p Provider) (string, error) {
+	if library == "" {
+		name := native.ONNXRuntime
+		if p.OpenVINO {
+			name = native.OpenVINO
+		}
+		return native.Library(name)
+	}
+	library, err := filepath.Abs(library)
+	if err != nil {
+		return "", fmt.Errorf("ort: %w", err)
+	}
+	return library, nil
+}
+
 // Library loads onnxruntime, from path or from native.Library when path is "", and returns its version and the
 // providers that it can use: "cpu", and "cuda" when both the library and the machine have it.
 func Library(path string) (version string, providers []string, err error) {
-	if err := load(path); err != nil {
+	if err := load(path, Provider{}); err != nil {
 		return "", nil, err
 	}
 	providers = []string{Provider{}.String()}

@@ -13,8 +13,8 @@ import (
 
 // Options say how a model runs. The zero value runs a trusted model on all processor cores.
 type Options struct {
-	// Library is the path of the onnxruntime library; "" is native.Library's. One process uses one library:
-	// another path after the first is an error.
+	// Library is the path of the onnxruntime library; "" is native.Library's for the provider. One process uses one
+	// library: another path after the first is an error, and "" with the plain provider is whichever is loaded.
 	Library string
 	// Provider is the device that computes; the zero value is the CPU.
 	Provider Provider
@@ -35,26 +35,32 @@ type Options struct {
 	ProbeMemory  int64
 }
 
-// Provider is a device that computes: the CPU, or a CUDA device.
+// Provider is what computes: the CPU by onnxruntime's own kernels or by OpenVINO's, or a CUDA device.
 type Provider struct {
-	CUDA   bool // false is the CPU
-	Device int  // index of the CUDA device
+	CUDA     bool // false is the CPU
+	Device   int  // index of the CUDA device
+	OpenVINO bool // on the CPU: OpenVINO's kernels, which need a library of their own, native.OpenVINO
 }
 
-// String returns "cpu" or "cuda:0".
+// String returns "cpu", "openvino" or "cuda:0".
 func (p Provider) String() string {
-	if p.CUDA {
+	switch {
+	case p.CUDA:
 		return "cuda:" + strconv.Itoa(p.Device)
+	case p.OpenVINO:
+		return "openvino"
 	}
 	return "cpu"
 }
 
-// ParseProvider reads "cpu", "cuda" or "cuda:N"; "" and "auto" are the CPU.
+// ParseProvider reads "cpu", "openvino", "cuda" or "cuda:N"; "" and "auto" are the CPU.
 func ParseProvider(s string) (Provider, error) {
 	kind, index, indexed := strings.Cut(s, ":")
 	switch {
 	case (kind == "cpu" || kind == "auto" || kind == "") && !indexed:
 		return Provider{}, nil
+	case kind == "openvino" && !indexed:
+		return Provider{OpenVINO: true}, nil
 	case kind == "cuda" && !indexed:
 		return Provider{CUDA: true}, nil
 	case kind == "cuda":
@@ -62,7 +68,7 @@ func ParseProvider(s string) (Provider, error) {
 			return Provider{CUDA: true, Device: n}, nil
 		}
 	}
-	return Provider{}, fmt.Errorf("ort: provider %q: want cpu, cuda or cuda:N", s)
+	return Provider{}, fmt.Errorf("ort: provider %q: want cpu, openvino, cuda or cuda:N", s)
 }
 
 // check returns every fault of the options.
@@ -76,6 +82,9 @@ func (o Options) check() error {
 	}
 	if o.MemoryLimit > 0 && o.NoArena && !o.Provider.CUDA {
 		faults = append(faults, "a memory limit needs the arena")
+	}
+	if o.Provider.CUDA && o.Provider.OpenVINO {
+		faults = append(faults, "want CUDA or OpenVINO, got both")
 	}
 	if o.Provider.Device < 0 {
 		faults = append(faults, fmt.Sprintf("want a device of 0 or more, got %d", o.Provider.Device))

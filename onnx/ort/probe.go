@@ -70,7 +70,7 @@ func ProbeMain() {
 }
 
 func serveProbe(req request) error {
-	if err := load(req.Options.Library); err != nil {
+	if err := load(req.Options.Library, req.Options.Provider); err != nil {
 		return err
 	}
 	if err := limitMemory(req.Options.ProbeMemory); err != nil {

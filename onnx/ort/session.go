@@ -59,7 +59,7 @@ func open(src source, o Options) (*Session, error) {
 			return nil, err
 		}
 	}
-	if err := load(o.Library); err != nil {
+	if err := load(o.Library, o.Provider); err != nil {
 		return nil, err
 	}
 	so, err := newSessionOptions(o)
