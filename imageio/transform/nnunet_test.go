@@ -57,7 +57,7 @@ func TestZScoreMask(t *testing.T) {
 			}
 		}
 	}
-	hole, bay := im.Grid.Index(1, 2, 1), im.Grid.Index(1, 2, 0)
+	hole, bay := im.Grid.Index(1, 2, 1), im.Grid.Index(2, 3, 0)
 	ring[hole], ring[bay] = 0, 0
 	im.Channel(1)[im.Grid.Index(4, 0, 0)] = 7 // counts for the mask
 	out, err := ZScore{Mask: "nonzero", Of: []int{0}}.Apply(im)
