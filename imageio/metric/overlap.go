@@ -1,9 +1,10 @@
-// Package metric compares a prediction with the truth, label by label.
+// Package metric compares predictions with the truth: segmentations label by label, classes, numbers and
+// images, with bootstrap intervals over cases.
 //
 // Values that do not exist are NaN, and null in JSON: an overlap of two empty masks, a ratio with nothing
 // to divide by, a surface distance where both masks are empty. Where one mask is empty and the other is
 // not, overlaps are 0 and surface distances +Inf (null in JSON too, where the volumes tell the two apart).
-// These are the conventions of MONAI 1.6.1 with ignore_empty for the truth and of nnU-Net for both.
+// These are nnU-Net's conventions; [Empty] has MONAI's.
 package metric
 
 import (
@@ -19,10 +20,10 @@ const gridTolerance = 1e-2
 
 // Counts are the numbers of voxels in which a prediction and the truth agree and differ about one label.
 type Counts struct {
-	TruePositive  int
-	FalsePositive int
-	FalseNegative int
-	TrueNegative  int
+	TruePositive  int `json:"tp"`
+	FalsePositive int `json:"fp"`
+	FalseNegative int `json:"fn"`
+	TrueNegative  int `json:"tn"`
 }
 
 // Predicted returns the voxels of the prediction.
@@ -30,6 +31,11 @@ func (c Counts) Predicted() int { return c.TruePositive + c.FalsePositive }
 
 // Truth returns the voxels of the truth.
 func (c Counts) Truth() int { return c.TruePositive + c.FalseNegative }
+
+// Total returns all voxels.
+func (c Counts) Total() int {
+	return c.TruePositive + c.FalsePositive + c.FalseNegative + c.TrueNegative
+}
 
 // Dice returns 2TP / (2TP + FP + FN): 1 is perfect. NaN when both masks are empty.
 func (c Counts) Dice() float64 {
@@ -50,6 +56,9 @@ func (c Counts) Sensitivity() float64 { return ratio(c.TruePositive, c.Truth()) 
 // Specificity returns TN / (TN + FP). NaN when the truth fills the image.
 func (c Counts) Specificity() float64 { return ratio(c.TrueNegative, c.TrueNegative+c.FalsePositive) }
 
+// Accuracy returns (TP + TN) / all.
+func (c Counts) Accuracy() float64 { return ratio(c.TruePositive+c.TrueNegative, c.Total()) }
+
 func ratio(a, b int) float64 {
 	if b == 0 {
 		return math.NaN()
@@ -57,47 +66,53 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
+// Region is what one score is about: the voxels of a label image that have one of some values.
+type Region struct {
+	Label  int   // names the region
+	Values []int // the values that make it up; nil: Label alone
+}
+
+// values returns the values as samples.
+func (r Region) values() []float32 {
+	if r.Values == nil {
+		return []float32{float32(r.Label)}
+	}
+	out := make([]float32, len(r.Values))
+	for i, v := range r.Values {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+// RegionsOf returns a region for each label value.
+func RegionsOf(labels []int) []Region {
+	out := make([]Region, len(labels))
+	for i, l := range labels {
+		out[i] = Region{Label: l}
+	}
+	return out
+}
+
 // Count compares two label images for each of the given labels, in one pass.
 func Count(prediction, truth *imageio.Image, labels []int) ([]Counts, error) {
-	if err := oneGrid(prediction, truth); err != nil {
+	j, err := joinImages(prediction, truth, nil)
+	if err != nil {
 		return nil, err
 	}
-	at := make(map[float32]int, len(labels))
-	for i, l := range labels {
-		at[float32(l)] = i
-	}
 	counts := make([]Counts, len(labels))
-	index := func(v float32) int {
-		if i, ok := at[v]; ok {
-			return i
-		}
-		return -1
-	}
-	lastP, lastT := prediction.Data[0], truth.Data[0]
-	p, t := index(lastP), index(lastT)
-	for i, v := range prediction.Data {
-		if v != lastP {
-			lastP, p = v, index(v)
-		}
-		if w := truth.Data[i]; w != lastT {
-			lastT, t = w, index(w)
-		}
-		if p >= 0 && lastP == lastT {
-			counts[p].TruePositive++
-			continue
-		}
-		if p >= 0 {
-			counts[p].FalsePositive++
-		}
-		if t >= 0 {
-			counts[t].FalseNegative++
-		}
-	}
-	for i := range counts {
-		c := &counts[i]
-		c.TrueNegative = len(truth.Data) - c.TruePositive - c.FalsePositive - c.FalseNegative
+	for i, l := range labels {
+		counts[i] = j.counts(Region{Label: l})
 	}
 	return counts, nil
+}
+
+// Values returns the values other than 0 that occur in either of two label images, ascending.
+func Values(prediction, truth *imageio.Image) ([]int, error) {
+	j, err := joinImages(prediction, truth, nil)
+	if err != nil {
+		return nil, err
+	}
+	return j.labels(), nil
 }
 
 // oneGrid reports images that are not two label maps on one grid.
@@ -111,10 +126,15 @@ func oneGrid(prediction, truth *imageio.Image) error {
 	if prediction.Channels != 1 || truth.Channels != 1 {
 		return fmt.Errorf("metric: want label images of 1 channel, got %d and %d", prediction.Channels, truth.Channels)
 	}
-	if prediction.Grid.Size != truth.Grid.Size {
-		return fmt.Errorf("metric: prediction has %v voxels, truth %v", prediction.Grid.Size, truth.Grid.Size)
+	return samePlace(prediction.Grid, truth.Grid)
+}
+
+// samePlace reports grids that differ.
+func samePlace(prediction, truth imageio.Grid) error {
+	if prediction.Size != truth.Size {
+		return fmt.Errorf("metric: prediction has %v voxels, truth %v", prediction.Size, truth.Size)
 	}
-	if !prediction.Grid.Same(truth.Grid, gridTolerance) {
+	if !prediction.Same(truth, gridTolerance) {
 		return errors.New("metric: prediction and truth have the same size but lie in different places")
 	}
 	return nil

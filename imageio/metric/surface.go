@@ -15,53 +15,172 @@ type Surface struct {
 	ToPrediction []float64 // from the truth's surface
 }
 
-// NewSurface measures one label. Distances are exact: they come from the Euclidean distance transform of
-// Felzenszwalb and Huttenlocher (Theory of Computing 8, 2012) with the grid's spacing.
+// NewSurface measures one label. Distances are exact.
 func NewSurface(prediction, truth *imageio.Image, label int) (Surface, error) {
-	if err := oneGrid(prediction, truth); err != nil {
+	j, err := joinImages(prediction, truth, nil)
+	if err != nil {
 		return Surface{}, err
 	}
-	region, ok := bounds(prediction, truth, float32(label))
+	m, ok := j.masks(Region{Label: label})
 	if !ok {
 		return Surface{}, nil
 	}
-	a := surfaceOf(prediction, float32(label), region)
-	b := surfaceOf(truth, float32(label), region)
-	spacing := truth.Grid.Spacing()
-	return Surface{ToTruth: distances(a, b, region.size, spacing), ToPrediction: distances(b, a, region.size, spacing)}, nil
+	return m.surface(), nil
 }
+
+// masks are a region in both images.
+type masks struct {
+	prediction, truth *mask
+	spacing           [3]float64
+}
+
+func (j *joint) masks(r Region) (masks, bool) {
+	b, ok := j.box(r)
+	if !ok {
+		return masks{}, false
+	}
+	return masks{j.mask(j.prediction, r, b), j.mask(j.truth, r, b), j.truth.Grid.Spacing()}, true
+}
+
+func (m masks) surface() Surface {
+	p, t := m.prediction.edges(), m.truth.edges()
+	s := Surface{ToTruth: nearest(p, t, m.spacing), ToPrediction: nearest(t, p, m.spacing)}
+	slices.Sort(s.ToTruth)
+	slices.Sort(s.ToPrediction)
+	return s
+}
+
+// either returns what a distance is where one or both of the surfaces are missing.
+func (s Surface) either() (float64, bool) {
+	switch a, b := len(s.ToTruth), len(s.ToPrediction); {
+	case a == 0 && b == 0:
+		return math.NaN(), true
+	case a == 0 || b == 0:
+		return math.Inf(1), true
+	}
+	return 0, false
+}
+
+// Hausdorff returns the larger of the two directions' largest distances, as MONAI's
+// compute_hausdorff_distance does. NaN when both masks are empty, +Inf when one is.
+func (s Surface) Hausdorff() float64 { return s.Percentile(100) }
 
 // Hausdorff95 returns the larger of the two directions' 95 % quantiles, linear between order statistics,
 // as MONAI's compute_hausdorff_distance(percentile=95) does. NaN when both masks are empty, +Inf when one is.
-func (s Surface) Hausdorff95() float64 {
-	a, b := quantile(s.ToTruth, 0.95), quantile(s.ToPrediction, 0.95)
-	switch {
-	case math.IsNaN(a) && math.IsNaN(b):
-		return math.NaN()
-	case math.IsNaN(a) || math.IsNaN(b):
-		return math.Inf(1)
+func (s Surface) Hausdorff95() float64 { return s.Percentile(95) }
+
+// Percentile is [Surface.Hausdorff95] for any percentage.
+func (s Surface) Percentile(q float64) float64 {
+	if d, missing := s.either(); missing {
+		return d
 	}
-	return max(a, b)
+	return max(quantile(s.ToTruth, q/100), quantile(s.ToPrediction, q/100))
+}
+
+// Directed returns the quantile of one direction, from the prediction to the truth, as MONAI's
+// directed=True does.
+func (s Surface) Directed(q float64) float64 {
+	if d, missing := s.either(); missing {
+		return d
+	}
+	return quantile(s.ToTruth, q/100)
 }
 
 // Average returns the mean of both directions' distances together, the average symmetric surface distance
 // of MONAI's compute_average_surface_distance(symmetric=True). NaN when both masks are empty, +Inf when one is.
 func (s Surface) Average() float64 {
-	n := len(s.ToTruth) + len(s.ToPrediction)
-	switch {
-	case n == 0:
+	if d, missing := s.either(); missing {
+		return d
+	}
+	return (sum(s.ToTruth) + sum(s.ToPrediction)) / float64(len(s.ToTruth)+len(s.ToPrediction))
+}
+
+// AverageToTruth returns the mean distance from the prediction to the truth, the average surface distance
+// of MONAI's default (symmetric=False).
+func (s Surface) AverageToTruth() float64 {
+	if d, missing := s.either(); missing {
+		return d
+	}
+	return sum(s.ToTruth) / float64(len(s.ToTruth))
+}
+
+// Dice returns the part of all surface voxels that lie at most that many mm from the other surface, as
+// MONAI's compute_surface_dice does. NaN when both masks are empty, 0 when one is. Distances are compared
+// in single precision, as there, so that a tolerance of a whole number of voxels means what it says.
+func (s Surface) Dice(tolerance float64) float64 {
+	within := func(sorted []float64) int {
+		n, _ := slices.BinarySearchFunc(sorted, float32(tolerance), func(d float64, limit float32) int {
+			if float32(d) <= limit {
+				return -1
+			}
+			return 1
+		})
+		return n
+	}
+	return ratio(within(s.ToTruth)+within(s.ToPrediction), len(s.ToTruth)+len(s.ToPrediction))
+}
+
+// Elements are the pieces of two masks' surfaces, in mm from the nearest piece of the other and in area.
+type Elements struct {
+	ToTruth      []Element // of the prediction's surface
+	ToPrediction []Element // of the truth's surface
+}
+
+// Element is a piece of a surface: of marching cubes' in a volume, with its area in mm²; of the contour in
+// a 2-D image, with its length in mm.
+type Element struct{ Distance, Area float64 }
+
+// NewElements measures one label.
+func NewElements(prediction, truth *imageio.Image, label int) (Elements, error) {
+	j, err := joinImages(prediction, truth, nil)
+	if err != nil {
+		return Elements{}, err
+	}
+	m, ok := j.masks(Region{Label: label})
+	if !ok {
+		return Elements{}, nil
+	}
+	return m.elements(), nil
+}
+
+func (m masks) elements() Elements {
+	p, t := m.prediction.elements(m.spacing), m.truth.elements(m.spacing)
+	return Elements{ToTruth: weigh(p, nearest(p, t, m.spacing)), ToPrediction: weigh(t, nearest(t, p, m.spacing))}
+}
+
+func weigh(s *shell, distances []float64) []Element {
+	out := make([]Element, len(distances))
+	for i, d := range distances {
+		out[i] = Element{d, s.area[i]}
+	}
+	return out
+}
+
+// Dice returns the part of both surfaces' area that lies at most that many mm from the other: the
+// normalised surface distance of Nikolov et al., as DeepMind's surface-distance and MONAI's
+// compute_surface_dice(use_subvoxels=True) have it. NaN when both masks are empty, 0 when one is.
+func (e Elements) Dice(tolerance float64) float64 {
+	var within, all float64
+	for _, side := range [][]Element{e.ToTruth, e.ToPrediction} {
+		for _, p := range side {
+			all += p.Area
+			if float32(p.Distance) <= float32(tolerance) {
+				within += p.Area
+			}
+		}
+	}
+	if all == 0 {
 		return math.NaN()
-	case len(s.ToTruth) == 0 || len(s.ToPrediction) == 0:
-		return math.Inf(1)
 	}
-	sum := 0.0
-	for _, d := range s.ToTruth {
-		sum += d
+	return within / all
+}
+
+func sum(values []float64) float64 {
+	total := 0.0
+	for _, v := range values {
+		total += v
 	}
-	for _, d := range s.ToPrediction {
-		sum += d
-	}
-	return sum / float64(n)
+	return total
 }
 
 // quantile returns the linear quantile of sorted values.
@@ -71,155 +190,8 @@ func quantile(sorted []float64, q float64) float64 {
 	}
 	at := q * float64(len(sorted)-1)
 	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	if math.IsInf(sorted[i], 1) {
-		return sorted[i]
+	if i+1 >= len(sorted) || math.IsInf(sorted[i], 1) {
+		return sorted[min(i, len(sorted)-1)]
 	}
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
-}
-
-// region is the part of an image that holds a label in either mask.
-type region struct{ start, size [3]int }
-
-func bounds(a, b *imageio.Image, label float32) (region, bool) {
-	lo, hi := a.Grid.Size, [3]int{}
-	nx, ny, nz := lo[0], lo[1], lo[2]
-	i := 0
-	for z := range nz {
-		for y := range ny {
-			for x := range nx {
-				if a.Data[i] == label || b.Data[i] == label {
-					lo = [3]int{min(lo[0], x), min(lo[1], y), min(lo[2], z)}
-					hi = [3]int{max(hi[0], x+1), max(hi[1], y+1), max(hi[2], z+1)}
-				}
-				i++
-			}
-		}
-	}
-	r := region{start: lo, size: [3]int{hi[0] - lo[0], hi[1] - lo[1], hi[2] - lo[2]}}
-	return r, hi[0] > 0
-}
-
-// surfaceOf marks the surface voxels of a label within a region that holds all of it.
-func surfaceOf(im *imageio.Image, label float32, r region) []bool {
-	size := im.Grid.Size
-	stride := [3]int{1, size[0], size[0] * size[1]}
-	out := make([]bool, r.size[0]*r.size[1]*r.size[2])
-	at := 0
-	for z := range r.size[2] {
-		for y := range r.size[1] {
-			for x := range r.size[0] {
-				p := [3]int{r.start[0] + x, r.start[1] + y, r.start[2] + z}
-				i := im.Grid.Index(p[0], p[1], p[2])
-				out[at] = im.Data[i] == label && exposed(im.Data, label, i, p, size, stride)
-				at++
-			}
-		}
-	}
-	return out
-}
-
-func exposed(data []float32, label float32, i int, p, size, stride [3]int) bool {
-	for a := range 3 {
-		if size[a] == 1 {
-			continue
-		}
-		if p[a] == 0 || p[a] == size[a]-1 || data[i-stride[a]] != label || data[i+stride[a]] != label {
-			return true
-		}
-	}
-	return size == [3]int{1, 1, 1}
-}
-
-// distances returns, sorted, how far each marked voxel of from lies from the nearest one of to.
-func distances(from, to []bool, size [3]int, spacing [3]float64) []float64 {
-	var out []float64
-	if !slices.Contains(from, true) {
-		return nil
-	}
-	squared := transformDistance(to, size, spacing)
-	for i, on := range from {
-		if on {
-			out = append(out, math.Sqrt(squared[i]))
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// transformDistance returns the squared distance of every voxel to the nearest marked one, +Inf where
-// there is none.
-func transformDistance(marked []bool, size [3]int, spacing [3]float64) []float64 {
-	d := make([]float64, len(marked))
-	for i, on := range marked {
-		if !on {
-			d[i] = math.Inf(1)
-		}
-	}
-	stride := [3]int{1, size[0], size[0] * size[1]}
-	for a := range 3 {
-		e := newEnvelope(size[a], spacing[a])
-		for base := range d {
-			if base/stride[a]%size[a] == 0 {
-				e.sweep(d, base, stride[a])
-			}
-		}
-	}
-	return d
-}
-
-// envelope is the scratch space for the lower envelope of parabolas along one line.
-type envelope struct {
-	n       int
-	spacing float64
-	values  []float64
-	centre  []int     // of the parabolas in the envelope
-	from    []float64 // where each begins to be the lowest
-}
-
-func newEnvelope(n int, spacing float64) *envelope {
-	return &envelope{n: n, spacing: spacing, values: make([]float64, n), centre: make([]int, n), from: make([]float64, n)}
-}
-
-// sweep replaces the values of a line by the lowest of all parabolas that stand on them.
-func (e *envelope) sweep(d []float64, base, stride int) {
-	k := -1
-	for q := range e.n {
-		f := d[base+q*stride]
-		e.values[q] = f
-		if math.IsInf(f, 1) {
-			continue
-		}
-		start := math.Inf(-1)
-		for k >= 0 {
-			start = e.crossing(e.centre[k], q)
-			if start > e.from[k] {
-				break
-			}
-			k--
-			start = math.Inf(-1)
-		}
-		k++
-		e.centre[k], e.from[k] = q, start
-	}
-	if k < 0 {
-		return
-	}
-	at := 0
-	for q := range e.n {
-		x := float64(q) * e.spacing
-		for at < k && e.from[at+1] < x {
-			at++
-		}
-		dx := x - float64(e.centre[at])*e.spacing
-		d[base+q*stride] = dx*dx + e.values[e.centre[at]]
-	}
-}
-
-// crossing returns where the parabola on q becomes lower than the one on p < q.
-func (e *envelope) crossing(p, q int) float64 {
-	xp, xq := float64(p)*e.spacing, float64(q)*e.spacing
-	return ((e.values[q] + xq*xq) - (e.values[p] + xp*xp)) / (2 * (xq - xp))
 }

@@ -43,7 +43,7 @@ func allowed() map[string]string {
 		"imageio/transform":               "imageio imageio/internal/bias",
 		"imageio/internal/bench":          "imageio imageio/transform",
 		"imageio/patch":                   "imageio",
-		"imageio/metric":                  "imageio",
+		"imageio/metric":                  "imageio imageio/internal/parallel",
 		"imageio/register":                "imageio imageio/internal/parallel imageio/transform internal/atomicfile",
 		"imageio/view":                    "imageio",
 		"imageio/dataset":                 "imageio",
