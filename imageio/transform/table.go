@@ -42,9 +42,15 @@ func prepareOps() []entry {
 		op[ZScore](),
 		op[Clip](),
 		op[CTNormalize](),
+		op[Channels](),
 		op[SelectChannels](),
 		op[ConcatChannels](),
 	}
+}
+
+// intensityOps is the closed table of the steps that the step channels may hold.
+func intensityOps() []entry {
+	return []entry{op[Range](), op[Percentiles](), op[Scale](), op[ZScore](), op[Clip](), op[CTNormalize]()}
 }
 
 // extraOps is the closed table of the steps for files only.
