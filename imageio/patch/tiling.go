@@ -92,34 +92,42 @@ func tooLarge(size [3]int, channels int) bool {
 // where the image is smaller than the window there is one position, which reaches outside on both sides,
 // on the far one by the odd voxel: the symmetric padding of both rules.
 func (t Tiling) Boxes(image [3]int) ([]Box, error) {
-	if err := t.Validate(); err != nil {
+	starts, err := t.positions(image)
+	if err != nil {
 		return nil, err
 	}
-	window := t.Window(image)
-	if tooLarge(window, 1) {
-		return nil, fmt.Errorf("patch: tile size %v is too large", window)
-	}
-	var starts [3][]int
-	total := 1
-	for a := range 3 {
-		if image[a] < 1 {
-			return nil, fmt.Errorf("patch: image size %v: want at least 1 along every axis", image)
-		}
-		n := t.count(image[a], window[a], t.Overlap[a])
-		if total *= n; n > maxBoxes || total > maxBoxes {
-			return nil, fmt.Errorf("patch: tiles of %v over %v: more than %d", window, image, maxBoxes)
-		}
-		starts[a] = t.starts(image[a], window[a], t.Overlap[a])
-	}
-	boxes := make([]Box, 0, total)
+	boxes := make([]Box, 0, len(starts[0])*len(starts[1])*len(starts[2]))
 	for _, x := range starts[0] {
 		for _, y := range starts[1] {
 			for _, z := range starts[2] {
-				boxes = append(boxes, Box{Start: [3]int{x, y, z}, Size: window})
+				boxes = append(boxes, Box{Start: [3]int{x, y, z}, Size: t.Window(image)})
 			}
 		}
 	}
 	return boxes, nil
+}
+
+// positions returns the first voxels of the windows along each axis, ascending.
+func (t Tiling) positions(image [3]int) (starts [3][]int, err error) {
+	if err := t.Validate(); err != nil {
+		return starts, err
+	}
+	window := t.Window(image)
+	if tooLarge(window, 1) {
+		return starts, fmt.Errorf("patch: tile size %v is too large", window)
+	}
+	total := 1
+	for a := range 3 {
+		if image[a] < 1 {
+			return starts, fmt.Errorf("patch: image size %v: want at least 1 along every axis", image)
+		}
+		n := t.count(image[a], window[a], t.Overlap[a])
+		if total *= n; n > maxBoxes || total > maxBoxes {
+			return starts, fmt.Errorf("patch: tiles of %v over %v: more than %d", window, image, maxBoxes)
+		}
+		starts[a] = t.starts(image[a], window[a], t.Overlap[a])
+	}
+	return starts, nil
 }
 
 // interval is MONAI's distance between windows: truncated, at least one voxel.
