@@ -82,6 +82,9 @@ func (m *model) bindOutput() error {
 	if m.spec.Task.spatial() {
 		want += m.spec.Input.Layout.Axes()
 	}
+	if m.spec.Task == Regression && len(shape) == 1 {
+		return m.checkChannels(1)
+	}
 	if len(shape) < 2 || m.spec.Task.spatial() && len(shape) != want {
 		return &MismatchError{What: fmt.Sprintf("output %q has %d axes, a %s wants %d", name, len(shape), m.spec.Task, want)}
 	}

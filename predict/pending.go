@@ -4,17 +4,13 @@ package predict
 func (s *Spec) pending() error {
 	key := ""
 	switch {
-	case s.Task == Regression || s.Task == ImageToImage:
-		key = "task " + string(s.Task)
-	case s.Input.Cascade():
-		key = "input.channels.value"
 	case s.Decode.RestoreRule != RestoreCentres:
 		key = "decode.restore_rule"
 	case s.Tile != nil && s.Tile.SkipBelow != nil:
 		key = "tile.skip_below"
 	}
 	for i, c := range s.picks() {
-		if c.channel != i && key == "" {
+		if c.channel != i && key == "" && s.Task == Segmentation {
 			key = "labels.channel in another order than the labels"
 		}
 	}

@@ -6,14 +6,17 @@ import (
 
 // Prediction is what a model says about one image.
 type Prediction struct {
-	// Labels has the Spec's label values; nil for a classification.
+	// Labels has the Spec's label values; nil but for a segmentation.
 	Labels *imageio.Image
 	// Probabilities has a channel for each channel of the model's output, after the activation and on the
 	// grid of Labels; nil unless asked for.
 	Probabilities *imageio.Image
-	// Classes are the probabilities of a classification in the order of the Spec's labels; nil for a
-	// segmentation.
+	// Classes are the probabilities of a classification in the order of the Spec's labels.
 	Classes []ClassProbability
+	// Values are the numbers of a regression in the order of the Spec's labels.
+	Values []Value
+	// Image is the result of an image-to-image model, with a channel for each channel of the output.
+	Image *imageio.Image
 	// Spec is the model's.
 	Spec *Spec
 }

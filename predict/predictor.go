@@ -92,7 +92,7 @@ type Request struct {
 	Progress func(done, total int)
 }
 
-// Predict returns labels on the image's own grid, or the classes of a classification.
+// Predict returns labels or an image on the image's own grid, or the classes or numbers of the whole image.
 func (p *Predictor) Predict(ctx context.Context, im *imageio.Image) (*Prediction, error) {
 	return p.PredictWith(ctx, im, Request{})
 }
@@ -112,29 +112,23 @@ func (p *Predictor) PredictPrepared(ctx context.Context, in *Prepared, r Request
 	if r.Mirror && (p.spec.Tile == nil || len(p.spec.Tile.Mirror) == 0) {
 		return nil, &MismatchError{What: "mirroring was asked for, but its tile.mirror names no axis"}
 	}
+	if err := checkPrepared(in.Image); err != nil {
+		return nil, err
+	}
 	s, err := p.scores(ctx, in.Image, r)
 	if err != nil {
 		return nil, err
 	}
-	var out *Prediction
-	if p.spec.Task == Classification {
-		out, err = p.classify(s)
-	} else {
-		out, err = p.segment(ctx, in, s, r)
+	switch p.spec.Task {
+	case Classification:
+		return p.classify(s)
+	case Regression:
+		return p.regress(s)
+	case ImageToImage:
+		return p.imagine(ctx, in, s, r)
+	default:
+		return p.segment(ctx, in, s, r)
 	}
-	if errors.Is(err, errNaN) && !allFinite(in.Image.Data) {
-		err = &ImageError{What: "the prepared image has samples that are not finite numbers", Err: err}
-	}
-	return out, err
-}
-
-func allFinite(data []float32) bool {
-	for _, v := range data {
-		if v-v != 0 { // NaN and the infinities
-			return false
-		}
-	}
-	return true
 }
 
 // Prepared is an image as the model sees it, and the way back.
@@ -145,48 +139,82 @@ type Prepared struct {
 }
 
 // Prepare applies the Spec's steps. Several images are the channels of one scan, on one grid: steps before
-// concat_channels see each alone, the others all together. Images that do not make up the channels that
-// the model takes give an [*ImageError].
+// concat_channels see each alone, the others all together. The last image is a label image where the Spec
+// makes channels from one ([Input.Cascade]). Images that do not make up the channels that the model takes, or
+// that have voxels that are no numbers, give an [*ImageError].
 func (p *Predictor) Prepare(images ...*imageio.Image) (*Prepared, error) {
 	return p.spec.Apply(images...)
 }
 
 // Apply is [Predictor.Prepare], for who has no model to run.
 func (s *Spec) Apply(images ...*imageio.Image) (*Prepared, error) {
-	if len(images) == 0 {
-		return nil, &ImageError{What: "want an image, got none"}
-	}
-	for _, im := range images {
-		if err := im.Validate(); err != nil {
-			return nil, err
-		}
+	images, stage, err := s.given(images)
+	if err != nil {
+		return nil, err
 	}
 	scan := *images[0]
 	scan.Data = nil // only its place is needed on the way back
 	out := &Prepared{Scan: &scan, Model: scan.Grid}
+	moves := moves{first: scan.Grid}
 	joined := slices.IndexFunc(s.Prepare, func(t transform.Transform) bool { _, ok := t.(transform.ConcatChannels); return ok })
 	joined = max(joined, 0)
 	apart := slices.Clone(images)
 	for i := range apart {
-		if err := out.steps(&apart[i], s.Prepare[:joined], 0); err != nil {
+		moves.steps = nil // those of the last image: in the end all lie on one grid
+		if err := out.steps(&apart[i], s.Prepare[:joined], 0, &moves); err != nil {
 			return nil, err
 		}
 	}
-	var err error
 	if out.Image, err = transform.Concat(apart...); err != nil {
 		return nil, err
 	}
-	if err := out.steps(&out.Image, s.Prepare[joined:], joined); err != nil {
+	if err := out.steps(&out.Image, s.Prepare[joined:], joined, &moves); err != nil {
 		return nil, err
 	}
-	if want, got := len(s.Input.Channels), out.Image.Channels; want != got {
+	if want, got := s.Input.Images(), out.Image.Channels; want != got {
 		return nil, &ImageError{What: fmt.Sprintf("model wants %s, image has %d", count(want, "channel"), got)}
+	}
+	if stage == nil {
+		return out, nil
+	}
+	if out.Image, err = s.cascade(out.Image, stage, moves); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
+// given checks the images of a scan and splits off the label image of a cascade.
+func (s *Spec) given(images []*imageio.Image) (scan []*imageio.Image, stage *imageio.Image, err error) {
+	if len(images) == 0 {
+		return nil, nil, &ImageError{What: "want an image, got none"}
+	}
+	for i, im := range images {
+		if err := im.Validate(); err != nil {
+			return nil, nil, err
+		}
+		which := "scan"
+		if len(images) > 1 {
+			which = fmt.Sprintf("image %d of the scan", i+1)
+		}
+		if err := checkNumbers(im, which); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !s.Input.Cascade() {
+		return images, nil, nil
+	}
+	last := len(images) - 1
+	if last == 0 {
+		return nil, nil, &ImageError{
+			What: "model wants the label image of a previous stage beside the scan, got one image",
+			Help: "give SCAN.nii.gz,PREVIOUS.nii.gz: what the cascade's first model said comes last",
+		}
+	}
+	return images[:last], images[last], nil
+}
+
 // steps applies steps to an image in place of it and follows the model's grid.
-func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first int) error {
+func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first int, m *moves) error {
 	for i, step := range steps {
 		next, err := step.Apply(*im)
 		if err != nil {
@@ -194,6 +222,9 @@ func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first i
 		}
 		if !shifted((*im).Grid, next.Grid) {
 			out.Model = next.Grid
+		}
+		if next.Grid != (*im).Grid {
+			m.steps = append(m.steps, moved{step, next.Grid})
 		}
 		*im = next
 	}

@@ -34,8 +34,8 @@ func (m *model) whole(ctx context.Context, im *imageio.Image, r Request) (*score
 	if r.Progress != nil {
 		r.Progress(1, 1)
 	}
-	if m.spec.Task == Classification {
-		return m.classScores(out)
+	if !m.spec.Task.spatial() {
+		return m.imageScores(out)
 	}
 	v, channels, err := m.outputScores(out, m.batchOf(1), size)
 	if err != nil {
