@@ -16,6 +16,7 @@ type builder struct {
 	model  *Graph
 	graph  *graph.Graph
 	float  dtypes.DType // the type of float32 and half-precision values: Float64 in tests of gradients
+	half   dtypes.DType // of the operands of products in mixed precision, see Precision
 	mode   Mode
 	table  map[string]op
 	random *graph.Node // state of the random generator, nil: no dropout

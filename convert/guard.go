@@ -145,7 +145,7 @@ func (s *stepper) faultyNode(batch map[string]*onnx.Tensor) string {
 	f := s.backend.float
 	ports := append(inputPorts(infos, batch, f), append(paramPorts(s.train, f), paramPorts(s.rest, f)...)...)
 	p, err := compile(s.backend, "inspect", ports, func(gg *graph.Graph, in map[string]*graph.Node) []result {
-		b := &builder{graph: gg, float: f}
+		b := &builder{graph: gg, float: f, half: s.half}
 		s.graph.buildValues(b, modelInputs(s.graph, in), paramNodes(s.graph.params, in), Mode{Training: true})
 		var list []result
 		for _, n := range s.graph.nodes {

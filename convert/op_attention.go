@@ -33,7 +33,7 @@ func opAttention(c *call) []*value {
 		a.k, a.v = repeatEach(a.k, 1, reps), repeatEach(a.v, 1, reps)
 	}
 	scale := c.floatAttr("scale", 1/math.Sqrt(float64(dims(a.q)[3])))
-	raw := matmul(graph.MulScalar(a.q, scale), permute(a.k, 0, 1, 3, 2))
+	raw := c.matmul(graph.MulScalar(a.q, scale), permute(a.k, 0, 1, 3, 2))
 	capped := raw
 	if s := c.floatAttr("softcap", 0); s > 0 {
 		capped = graph.MulScalar(graph.Tanh(graph.MulScalar(raw, 1/s)), s)
@@ -47,7 +47,7 @@ func opAttention(c *call) []*value {
 		biased = graph.Add(capped, bias)
 		p = maskedSoftmax(biased, bias)
 	}
-	y := matmul(p, a.v)
+	y := c.matmul(p, a.v)
 	if flat {
 		s := dims(y)
 		y = reshape(permute(y, 0, 2, 1, 3), s[0], s[2], s[1]*s[3])
@@ -209,7 +209,7 @@ func opFlexAttention(c *call) []*value {
 		k, v = repeatEach(k, 1, reps), repeatEach(v, 1, reps)
 	}
 	scale := c.floatAttr("scale", 1/math.Sqrt(float64(dims(q)[3])))
-	s := matmul(graph.MulScalar(q, scale), permute(k, 0, 1, 3, 2))
+	s := c.matmul(graph.MulScalar(q, scale), permute(k, 0, 1, 3, 2))
 	t := c.arg(0).dtype
 	precision := onnx.DType(c.intAttr("softmax_precision", int(t)))
 	if half(t) && !c.hasAttr("softmax_precision") {
@@ -223,7 +223,7 @@ func opFlexAttention(c *call) []*value {
 		return c.node(c.subgraph(name, map[string]*value{a.G.Inputs[0].Name: c.wrap(precision, x)})[0])
 	}
 	p := through("prob_mod", softmax(through("score_mod", s), []int{3}))
-	return c.outAs(c.arg(2).dtype, matmul(p, v))
+	return c.outAs(c.arg(2).dtype, c.matmul(p, v))
 }
 
 // opRotaryEmbedding is RotaryEmbedding: pairs of features turn by angles that depend on the position.

@@ -3,6 +3,7 @@ package convert
 import (
 	"slices"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -13,7 +14,8 @@ import (
 type convolution struct {
 	window
 	groups int
-	in     []int // spatial sizes of x
+	in     []int        // spatial sizes of x
+	half   dtypes.DType // of the operands, see narrowed
 }
 
 // axesOf returns ONNX's layout of images and kernels.
@@ -45,7 +47,9 @@ func (v *convolution) forward(x, w *graph.Node) *graph.Node {
 		}
 	}
 	x = padSpatial(x, explicit)
-	return graph.ConvGeneral(x, w, axesOf(len(pads)), v.stride, pads, nil, v.dilation, v.groups, 1)
+	return narrowed(v.half, x, w, func(x, w *graph.Node) *graph.Node {
+		return graph.ConvGeneral(x, w, axesOf(len(pads)), v.stride, pads, nil, v.dilation, v.groups, 1)
+	})
 }
 
 // inputGradient returns the gradient with respect to x, given that with respect to y. It is also the
@@ -78,7 +82,9 @@ func (v *convolution) inputGradient(ct, w *graph.Node) *graph.Node {
 	if allOnes(stride) {
 		stride = nil
 	}
-	y := graph.ConvGeneral(ct, w, axes, nil, pads, stride, v.dilation, v.groups, 1)
+	y := narrowed(v.half, ct, w, func(ct, w *graph.Node) *graph.Node {
+		return graph.ConvGeneral(ct, w, axes, nil, pads, stride, v.dilation, v.groups, 1)
+	})
 	return padSpatial(y, crop)
 }
 
@@ -131,7 +137,9 @@ func (v *convolution) kernelGradient(x, ct *graph.Node) *graph.Node {
 		}
 	}
 	x = padSpatial(x, explicit)
-	return graph.ConvGeneral(x, ct, axes, v.dilation, pads, nil, v.stride, groups, 1)
+	return narrowed(v.half, x, ct, func(x, ct *graph.Node) *graph.Node {
+		return graph.ConvGeneral(x, ct, axes, v.dilation, pads, nil, v.stride, groups, 1)
+	})
 }
 
 // apply is the convolution with its gradients.
@@ -163,7 +171,7 @@ func opConv(c *call) []*value {
 	if groups < 1 || in[1] != k[1]*groups || k[0]%groups != 0 {
 		fail("a kernel of shape %v in %d groups does not fit %d channels", k, groups, in[1])
 	}
-	v := &convolution{window: *c.window(k[2:], in[2:]), groups: groups, in: in[2:]}
+	v := &convolution{window: *c.window(k[2:], in[2:]), groups: groups, in: in[2:], half: c.half}
 	v.mustFit(v.in)
 	y := v.apply(x, w)
 	if base := c.arg(0).base; base != nil && product(v.kernel) == 1 && v.unpadded() {
@@ -201,7 +209,7 @@ func opConvTranspose(c *call) []*value {
 	v.groups = groups
 	var y *graph.Node
 	if v.subPixel(groups) {
-		y = subPixel(x, w, v.stride)
+		y = subPixel(x, w, v.stride, c.half)
 	} else {
 		y = v.transpose(x, w)
 	}
@@ -211,7 +219,7 @@ func opConvTranspose(c *call) []*value {
 // transposed reads the geometry of a ConvTranspose as that of the convolution which it is the transpose of.
 func (c *call) transposed(kernel, in []int) *convolution {
 	d := len(in)
-	v := &convolution{window: window{kernel: kernel, stride: c.perAxis("strides", d), dilation: c.perAxis("dilations", d)}}
+	v := &convolution{window: window{kernel: kernel, stride: c.perAxis("strides", d), dilation: c.perAxis("dilations", d)}, half: c.half}
 	extra := c.intsAttr("output_padding")
 	if len(extra) == 0 {
 		extra = make([]int, d)
@@ -266,7 +274,7 @@ func (v *convolution) subPixel(groups int) bool {
 
 // subPixel is the transposed convolution whose kernel is as large as its stride: a 1x1 convolution to
 // channels times block, then the blocks are put in place.
-func subPixel(x, w *graph.Node, block []int) *graph.Node {
+func subPixel(x, w *graph.Node, block []int, half dtypes.DType) *graph.Node {
 	d := len(block)
 	k := dims(w) // [C, O, block...]
 	perm := append(without(d+2, 0), 0)
@@ -277,7 +285,7 @@ func subPixel(x, w *graph.Node, block []int) *graph.Node {
 	}
 	w = reshape(w, append([]int{k[1] * product(block), k[0]}, ones...)...)
 	in := dims(x)
-	v := &convolution{window: window{kernel: ones, stride: ones, dilation: ones, pads: make([][2]int, d)}, groups: 1, in: in[2:]}
+	v := &convolution{window: window{kernel: ones, stride: ones, dilation: ones, pads: make([][2]int, d)}, groups: 1, in: in[2:], half: half}
 	y := v.apply(x, w)
 	return blocksToSpace(reshape(y, append(append([]int{in[0], k[1]}, block...), in[2:]...)...), d)
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
+// matmul is numpy.matmul, in the builder's precision.
+func (b *builder) matmul(x, y *graph.Node) *graph.Node { return narrowed(b.half, x, y, matmul) }
+
 // matmul is numpy.matmul.
 func matmul(a, b *graph.Node) *graph.Node {
 	if a.Rank() == 1 && b.Rank() == 1 {
@@ -41,7 +44,7 @@ func opMatMul(c *call) []*value {
 	if len(a) == 0 || len(b) == 0 || a[len(a)-1] != b[max(0, len(b)-2)] {
 		fail("matrices of shapes %v and %v do not fit", a, b)
 	}
-	return c.out(matmul(c.x(0), c.x(1)))
+	return c.out(c.matmul(c.x(0), c.x(1)))
 }
 
 // opGemm is Gemm: alpha*A*B + beta*C.
@@ -60,7 +63,9 @@ func opGemm(c *call) []*value {
 	if dims(a)[ka] != dims(b)[kb] {
 		fail("matrices of shapes %v and %v do not fit", dims(a), dims(b))
 	}
-	y := graph.DotGeneral(a, []int{ka}, nil, b, []int{kb}, nil)
+	y := narrowed(c.half, a, b, func(a, b *graph.Node) *graph.Node {
+		return graph.DotGeneral(a, []int{ka}, nil, b, []int{kb}, nil)
+	})
 	if alpha := c.floatAttr("alpha", 1); alpha != 1 {
 		y = graph.MulScalar(y, alpha)
 	}

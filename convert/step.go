@@ -25,6 +25,8 @@ type StepConfig struct {
 	// Dropout lets the model's Dropout nodes and random operators act, from Seed and the number of the step.
 	Dropout bool
 	Seed    int64
+	// Precision is what products are computed in; "" is Float32. A device that lacks it gives a *PrecisionError.
+	Precision Precision
 }
 
 // StepResult is what one step reports.

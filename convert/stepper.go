@@ -28,6 +28,8 @@ type stepper struct {
 	replicas map[string]replicas // of device, on the other devices
 	programs map[string]*program
 	count    int
+	half     dtypes.DType // of the operands of products, see Precision
+	scale    lossScale
 }
 
 const (
@@ -50,6 +52,11 @@ func newStepper(g *Graph, b *Backend, c StepConfig) (*stepper, error) {
 		return nil, err
 	}
 	s := &stepper{graph: g, backend: b, config: c, device: map[string]*tensors.Tensor{}, replicas: map[string]replicas{}, programs: map[string]*program{}}
+	half, err := c.Precision.on(b)
+	if err != nil {
+		return nil, err
+	}
+	s.half, s.scale = half, lossScale{on: c.Precision == Float16, value: firstScale}
 	for _, p := range g.params {
 		on := p.Trainable
 		if c.Train != nil {
@@ -96,7 +103,7 @@ func (s *stepper) run(ctx context.Context, lr float64, batches []map[string]*onn
 		return res, err
 	}
 	scalars := s.config.Optimizer.scalars(lr, s.count+1)
-	if len(batches) == 1 && ctx.Done() == nil {
+	if len(batches) == 1 && ctx.Done() == nil && !s.scale.on {
 		if err := s.execute(ctx, kindStep, batches[0], scalars, 1, 0, &res); err != nil {
 			return res, err
 		}
@@ -105,25 +112,40 @@ func (s *stepper) run(ctx context.Context, lr float64, batches []map[string]*onn
 	}
 	// Gradients first, the update after them: what is cancelled, or not finite, leaves the parameters as they were.
 	defer s.dropSums()
-	for _, p := range s.train {
-		s.device[sumKey(p.Name)] = tensors.FromShape(shapes.Make(s.backend.float, p.Shape...))
+	err := s.sum(ctx, batches, scalars, &res)
+	for s.scale.backOff(err) {
+		s.dropSums()
+		res = StepResult{Extra: map[string]float64{}}
+		err = s.sum(ctx, batches, scalars, &res)
 	}
-	for i, b := range batches {
-		if err := ctx.Err(); err != nil {
-			return res, err
-		}
-		if err := s.execute(ctx, kindGradient, b, scalars, len(batches), i, &res); err != nil {
-			return res, err
-		}
-		if err := s.check(b, &res); err != nil {
-			return res, err
-		}
+	if err != nil {
+		return res, err
 	}
 	if err := s.execute(context.WithoutCancel(ctx), kindApply, nil, scalars, 1, 0, &res); err != nil {
 		return res, err
 	}
 	s.count++
+	s.scale.succeeded()
 	return res, nil
+}
+
+// sum computes the mean gradient of the batches.
+func (s *stepper) sum(ctx context.Context, batches []map[string]*onnx.Tensor, scalars [3]float64, res *StepResult) error {
+	for _, p := range s.train {
+		s.device[sumKey(p.Name)] = tensors.FromShape(shapes.Make(s.backend.float, p.Shape...))
+	}
+	for i, b := range batches {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.execute(ctx, kindGradient, b, scalars, len(batches), i, res); err != nil {
+			return err
+		}
+		if err := s.check(b, res); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropSums frees the sums of gradients.
@@ -172,6 +194,7 @@ func (s *stepper) execute(ctx context.Context, k kind, batch map[string]*onnx.Te
 		number(scalarKey(i), v)
 	}
 	number(shareKey, 1/float64(of))
+	number(scaleKey, s.scale.value)
 	if s.config.Dropout && k != kindApply {
 		t, err := graph.RNGStateFromSeed(s.config.Seed + int64(s.count)*1_000_003 + int64(micro))
 		if err != nil {
@@ -298,6 +321,9 @@ func (s *stepper) compile(k kind, infos []onnx.ValueInfo, batch map[string]*onnx
 	}
 	if k == kindGradient {
 		ports = append(ports, port{name: shareKey, shape: shapes.Make(f)})
+		if s.scale.on {
+			ports = append(ports, port{name: scaleKey, shape: shapes.Make(f)})
+		}
 	} else {
 		for i := range 3 {
 			ports = append(ports, port{name: scalarKey(i), shape: shapes.Make(f)})
@@ -372,14 +398,23 @@ func (s *stepper) gradients(gg *graph.Graph, in map[string]*graph.Node, infos []
 	for _, info := range s.graph.Inputs() {
 		inputs[info.Name] = batch[info.Name]
 	}
-	b := &builder{graph: gg, float: s.backend.float}
+	b := &builder{graph: gg, float: s.backend.float, half: s.half}
 	out, state := s.graph.build(b, inputs, paramNodes(s.graph.params, in), Mode{Training: true, Random: in[randomKey]})
 	loss, extra := s.config.Loss(out, batch)
 	wrt := make([]*graph.Node, len(s.train))
 	for i, p := range s.train {
 		wrt[i] = in[paramKey(p.Name)]
 	}
-	grads := graph.Gradient(loss, wrt...)
+	target := loss
+	if scale := in[scaleKey]; scale != nil {
+		target = graph.Mul(loss, scale)
+	}
+	grads := graph.Gradient(target, wrt...)
+	if scale := in[scaleKey]; scale != nil {
+		for i := range grads {
+			grads[i] = graph.Div(grads[i], scale)
+		}
+	}
 	list := []result{{lossKey, loss}}
 	for _, name := range sortedKeys(extra) {
 		list = append(list, result{extraKey(name), extra[name]})
@@ -449,7 +484,7 @@ func (s *stepper) save() (map[string]*onnx.Tensor, error) {
 	}
 	n, err := onnx.FromInt64(nil, []int64{int64(s.count)})
 	out[countKey] = n
-	return out, err
+	return out, errors.Join(err, s.scale.save(out))
 }
 
 // load replaces what lives on the device.
@@ -477,7 +512,7 @@ func (s *stepper) load(state map[string]*onnx.Tensor) error {
 		s.device[key] = t
 	}
 	s.count = int(count[0])
-	return nil
+	return s.scale.load(state)
 }
 
 // close frees the compiled graphs and the device memory.

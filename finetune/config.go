@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nitrain/nitrain/convert"
 )
 
 // Config says how to train. [Defaults] is a start that suits few scans; a zero field means what its comment
@@ -73,6 +75,8 @@ type Config struct {
 	ValidateEvery int `json:"validate-every,omitempty"`
 	// EarlyStop ends the run after that many validations without a better score; 0 never does.
 	EarlyStop int `json:"early-stop,omitempty"`
+	// Precision is what convolutions and products are computed in; "" is float32. Only XLA has others.
+	Precision convert.Precision `json:"precision,omitempty"`
 	// Recompute lets values be computed twice where a step would not fit into memory; "" is auto.
 	Recompute Recompute `json:"recompute,omitempty"`
 	// Memory bounds what the whole process may take, in bytes; 0 is what the machine has free.

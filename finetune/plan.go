@@ -3,6 +3,7 @@ package finetune
 import (
 	"slices"
 
+	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/nitrain/nitrain/imageio/patch"
 	"github.com/nitrain/nitrain/imageio/transform"
@@ -86,6 +87,13 @@ func (p *plan) fillSteps(e *ConfigError) {
 	case RecomputeAuto, RecomputeOff:
 	default:
 		e.add("recompute: want auto or off, got %q", p.Recompute)
+	}
+	switch p.Precision {
+	case "":
+		p.Precision = convert.Float32
+	case convert.Float32, convert.BFloat16, convert.Float16:
+	default:
+		e.add("precision: want float32, bfloat16 or float16, got %q", p.Precision)
 	}
 	if p.Memory < 0 {
 		e.add("memory: want at least 0 bytes, got %d", p.Memory)

@@ -30,6 +30,9 @@ func (p *plan) settings(train, valid []dataset.Case, g *convert.Graph, trains fu
 	if len(valid) > 0 {
 		add("validation", "every %d steps%s", p.ValidateEvery, given(p.EarlyStop > 0, ", stop after %d without a better score", p.EarlyStop))
 	}
+	if p.Precision != convert.Float32 {
+		add("precision", "%s, weights and their updates float32", p.Precision)
+	}
 	add("seed", "%d", p.Seed)
 	return out
 }

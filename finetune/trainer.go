@@ -152,6 +152,7 @@ func (t *Trainer) stepConfig(m *onnx.Model) convert.StepConfig {
 	return convert.StepConfig{
 		Loss: lossOf(t.plan, m), Optimizer: o, Train: t.trains, Clip: t.plan.Clip,
 		Dropout: t.plan.Dropout && t.graph.Drops(), Seed: int64(t.plan.Seed),
+		Precision: t.plan.Precision,
 	}
 }
 

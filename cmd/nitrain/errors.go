@@ -56,7 +56,8 @@ func misused(err error) bool {
 	var config *finetune.ConfigError
 	var exposed *server.ExposedError
 	var reference *hub.RefError
-	return errors.As(err, &usage) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference)
+	var precision *convert.PrecisionError
+	return errors.As(err, &usage) || errors.As(err, &precision) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference)
 }
 
 // outputs refuses files to write whose folder does not exist, that are folders or that are named twice,

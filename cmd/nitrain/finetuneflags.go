@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/finetune"
 )
 
@@ -16,7 +17,7 @@ type trainFlags struct {
 	cfg                                                    finetune.Config
 	patch, pad, order, lossOptions                         string
 	augment, loss, optimizer, schedule, initHead, batchNrm string
-	recompute, memory, profile                             string
+	recompute, memory, profile, precision                  string
 }
 
 func (t *trainFlags) register(cmd *cobra.Command) {
@@ -47,6 +48,7 @@ func (t *trainFlags) register(cmd *cobra.Command) {
 	f.StringVar(&t.batchNrm, "bn", "", "BatchNormalization: frozen, train, or recalibrate (frozen, with statistics taken anew before validations); default frozen")
 	f.BoolVar(&c.Dropout, "dropout", c.Dropout, "let the model's own Dropout nodes act while it trains")
 	f.IntVar(&c.ValidateEvery, "validate-every", 0, "steps between validations (0: a tenth of the run)")
+	f.StringVar(&t.precision, "precision", "", "float32, or bfloat16 or float16 (mixed: weights stay float32) with --device xla (default float32)")
 	f.StringVar(&t.recompute, "recompute", "", "auto: compute values twice where a step would not fit into memory; off (default auto)")
 	f.StringVar(&t.memory, "memory", "", "what the whole process may take, such as `6GB` (default: what the machine has free)")
 	f.StringVar(&t.profile, "profile", "", "write where the time went to `FILE.json`, which chrome://tracing and Perfetto open")
@@ -59,6 +61,7 @@ func (t *trainFlags) config(seed uint64) (finetune.Config, error) {
 	c.Seed = seed
 	c.Augment, c.Loss = finetune.Augment(t.augment), finetune.Loss(t.loss)
 	c.Optimizer, c.Schedule = finetune.Optimizer(t.optimizer), finetune.Schedule(t.schedule)
+	c.Precision = convert.Precision(t.precision)
 	c.Recompute = finetune.Recompute(t.recompute)
 	c.InitHead, c.BatchNorm = finetune.InitHead(t.initHead), finetune.BatchNorm(t.batchNrm)
 	var faults []error
