@@ -38,14 +38,7 @@ func (p *Problem) voxels() int { return p.Image.Grid.Len() }
 
 // values are the label values of the output's channels.
 func (p *Problem) values() []int {
-	var v []int
-	spec := p.Spec()
-	for _, l := range spec.Labels {
-		if spec.Decode.Pick == predict.Argmax || l.Value != 0 {
-			v = append(v, l.Value)
-		}
-	}
-	return v
+	return p.explainer.spec.ChannelValues()
 }
 
 func (p *Problem) channelOf(label int) (int, error) {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nitrain/nitrain/convert"
@@ -51,6 +52,9 @@ func Open(path string, o Options) (*Explainer, error) {
 	if err := e.readSpec(); err != nil {
 		return nil, err
 	}
+	if err := explainable(&e.spec); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	var err error
 	if e.session, err = ort.Open(path, o.Options); err != nil {
 		return nil, err
@@ -64,6 +68,25 @@ func Open(path string, o Options) (*Explainer, error) {
 	}
 	e.gradients.owner = e
 	return e, nil
+}
+
+// explainable refuses a Spec that asks for more than explanations follow.
+func explainable(s *predict.Spec) error {
+	what := ""
+	switch {
+	case s.Task != predict.Segmentation && s.Task != predict.Classification:
+		what = "the task " + string(s.Task)
+	case s.Input.Stack > 1:
+		what = "a stack of slices (input.stack)"
+	case s.Tile != nil && s.Tile.SkipBelow != nil:
+		what = "windows that are left out (tile.skip_below)"
+	case s.Decode.Pick == predict.Threshold && slices.ContainsFunc(s.Labels, func(l predict.Label) bool { return l.Channel != nil }):
+		what = "regions in an order of their own (labels.channel)"
+	}
+	if what == "" {
+		return nil
+	}
+	return &predict.UnsupportedError{What: "explaining " + what}
 }
 
 func (e *Explainer) readSpec() error {

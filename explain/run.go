@@ -33,10 +33,10 @@ func (e *Explainer) fixed() int {
 // pack lays windows out as the model's input, filled up with zeros to a batch of n.
 func (e *Explainer) pack(images []*imageio.Image, n int) (*onnx.Tensor, error) {
 	layout, size, channels := e.spec.Input.Layout, images[0].Grid.Size, images[0].Channels
-	if layout.Axes() == 2 && size[2] != 1 {
+	if axis, flat := layout.Missing(); flat && size[axis] != 1 {
 		return nil, &predict.ImageError{
-			What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[2]),
-			Help: "give the Spec a tile whose third size is 1: the model then sees slice after slice",
+			What: fmt.Sprintf("model wants a 2-D image, image has %d slices", size[axis]),
+			Help: fmt.Sprintf("give the Spec a tile whose size is 1 along %c: the model then sees slice after slice", "xyz"[axis]),
 		}
 	}
 	voxels := images[0].Grid.Len()

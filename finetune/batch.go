@@ -29,24 +29,18 @@ func newBatcher(p *plan, s *shelf, input onnx.ValueInfo) *batcher {
 	return &batcher{plan: p, shelf: s, input: input, sides: hasSides(p.spec.Labels), class: classOf(&p.spec)}
 }
 
-// classOf maps label values to channels of the output: the i-th label to channel i for an argmax; for a
-// threshold the i-th foreground label to channel i and background to none, -1. One channel alone has the
-// classes 0 and 1.
+// classOf maps label values to channels of the output; a value that has none, as the background of a
+// threshold, to -1. One channel alone has the classes 0 and 1.
 func classOf(spec *predict.Spec) func(float32) int32 {
 	index := map[float32]int32{}
 	none := int32(-1)
-	if spec.Decode.Pick == predict.Argmax {
-		for i, l := range spec.Labels {
-			index[float32(l.Value)] = int32(i)
-		}
-	} else {
-		for i, v := range spec.Foreground() {
-			index[float32(v)] = int32(i)
-		}
-		if len(index) == 1 {
-			index[float32(spec.Foreground()[0])] = 1
-			none = 0
-		}
+	values := spec.ChannelValues()
+	for c, v := range values {
+		index[float32(v)] = int32(c)
+	}
+	if spec.Decode.Pick == predict.Threshold && len(values) == 1 {
+		index[float32(values[0])] = 1
+		none = 0
 	}
 	return func(v float32) int32 {
 		if c, ok := index[v]; ok {

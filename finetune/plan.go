@@ -22,9 +22,7 @@ type plan struct {
 func newPlan(c Config, spec predict.Spec, train, valid []dataset.Case) (*plan, error) {
 	p := &plan{Config: c, spec: spec, cases: len(train)}
 	e := &ConfigError{}
-	if spec.Task != predict.Segmentation {
-		e.add("the model does %s: want a segmentation", spec.Task)
-	}
+	checkSpec(e, &spec)
 	if len(train) == 0 {
 		e.add("no case to train on")
 	}
@@ -45,6 +43,28 @@ func newPlan(c Config, spec predict.Spec, train, valid []dataset.Case) (*plan, e
 		e.add("early-stop wants cases to validate on")
 	}
 	return p, e.err()
+}
+
+// checkSpec refuses Specs that training does not follow.
+func checkSpec(e *ConfigError, spec *predict.Spec) {
+	if spec.Task != predict.Segmentation {
+		e.add("the model does %s: want a segmentation", spec.Task)
+		return
+	}
+	if spec.Input.Stack > 1 {
+		e.add("the model sees a stack of slices (input.stack): training does not make such batches")
+	}
+	if spec.Input.Cascade() {
+		e.add("the model sees what a previous one said (input.channels.value): training does not make such batches")
+	}
+	if slices.Contains(spec.ChannelValues(), predict.NoLabel) {
+		e.add("labels: want one for every channel of the output, got none for some (labels.channel)")
+	}
+	for _, l := range spec.Labels {
+		if l.Region != nil {
+			e.add("label %d is a region of several values (labels.region): training wants a label image with one value for each label", l.Value)
+		}
+	}
 }
 
 func (p *plan) fillOrder(e *ConfigError, train []dataset.Case) {
@@ -148,8 +168,8 @@ func (p *plan) fillSize(e *ConfigError) {
 	if n := p.batchSamples(); n > maxBatchSamples {
 		e.add("batch: want at most %d samples in a batch of patches, got %.3g: %d of %v voxels", maxBatchSamples, n, max(1, p.Batch), p.Patch)
 	}
-	if p.spec.Input.Layout.Axes() == 2 && !p.Whole && p.Patch[2] != 1 {
-		e.add("patch: the model is 2-D: want a third size of 1, got %v", p.Patch)
+	if axis, flat := p.spec.Input.Layout.Missing(); flat && !p.Whole && p.Patch[axis] != 1 {
+		e.add("patch: the model is 2-D: want a size of 1 along %c, got %v", "xyz"[axis], p.Patch)
 	}
 }
 
@@ -233,10 +253,7 @@ func (p *plan) checkLoss(e *ConfigError) {
 
 // channels is the number of channels of the model's output.
 func (p *plan) channels() int {
-	if p.spec.Decode.Pick == predict.Argmax {
-		return len(p.spec.Labels)
-	}
-	return len(p.spec.Foreground())
+	return len(p.spec.ChannelValues())
 }
 
 // sampler draws boxes; the zero size takes whole images.

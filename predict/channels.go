@@ -32,8 +32,8 @@ func (s *Spec) picks() []channelLabel {
 	return all
 }
 
-// values returns the label value of each channel of the output, [NoLabel] for one that no label names.
-func (s *Spec) values() []int {
+// ChannelValues returns the label value of each channel of the output, [NoLabel] for one that no label names.
+func (s *Spec) ChannelValues() []int {
 	v := make([]int, s.outputs())
 	for i := range v {
 		v[i] = NoLabel

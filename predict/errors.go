@@ -15,6 +15,17 @@ func (e *MismatchError) Hint() string {
 	return "compare `nitrain info MODEL` with the Spec, and attach a right one with `nitrain import MODEL --spec SPEC.json`"
 }
 
+// UnsupportedError says that a Spec, which is right, asks for something that is not carried out.
+type UnsupportedError struct {
+	What string // "training: a stack of slices (input.stack)"
+}
+
+// Error says what is not carried out.
+func (e *UnsupportedError) Error() string { return "predict: not supported: " + e.What }
+
+// Hint says what to do.
+func (e *UnsupportedError) Hint() string { return "docs/spec.md says what works with which key of a Spec" }
+
 // ImageError says that an image is not what the model's Spec asks for.
 type ImageError struct {
 	What string // "model wants 1 channel, image has 4"

@@ -17,5 +17,5 @@ func (s *Spec) pending() error {
 	if key == "" {
 		return nil
 	}
-	return &MismatchError{What: "its " + key + " cannot be carried out"}
+	return &UnsupportedError{What: key}
 }

@@ -31,7 +31,7 @@ func New(spec Spec, run onnx.Runner, more ...onnx.Runner) (*Predictor, error) {
 	if err := spec.pending(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{spec: spec, values: spec.values()}
+	p := &Predictor{spec: spec, values: spec.ChannelValues()}
 	var errs []error
 	for _, r := range append([]onnx.Runner{run}, more...) {
 		m := &model{spec: &p.spec, run: r, channels: spec.outputs()}

@@ -198,6 +198,11 @@ func editLabels(m *onnx.Model, f editFlags, from map[int]int, report *editReport
 			return usageError{fmt.Errorf("%s: want %d names, got %d", f.labels, f.classes, len(names))}
 		}
 	}
+	for _, l := range spec.Labels {
+		if l.Channel != nil || l.Region != nil || spec.Task != predict.Segmentation && spec.Task != predict.Classification {
+			return &predict.UnsupportedError{What: "other classes for a model whose labels are regions, channels in an order of their own, or numbers (labels.region, labels.channel, task)"}
+		}
+	}
 	labels := newLabels(spec, f.classes, from, names)
 	spec.Decode.Keep = newKeep(spec, labels, from)
 	spec.Labels = labels

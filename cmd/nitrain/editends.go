@@ -22,6 +22,9 @@ func editChannels(m *onnx.Model, f editFlags, report *editReport) (err error) {
 	if err != nil {
 		return err
 	}
+	if spec.Input.Stack > 1 || spec.Input.Cascade() {
+		return &predict.UnsupportedError{What: "other channels for a model that sees a stack of slices or a previous stage (input.stack, input.channels.value)"}
+	}
 	for i := len(spec.Input.Channels); i < f.channels; i++ {
 		spec.Input.Channels = append(spec.Input.Channels, predict.Channel{Name: fmt.Sprintf("channel %d", i+1)})
 	}

@@ -30,10 +30,12 @@ func (e badDataError) Unwrap() error { return e.error }
 func unsupported(err error) bool {
 	var op *convert.UnsupportedError
 	var mismatch *predict.MismatchError
+	var beyond *predict.UnsupportedError
+	var spec *predict.SpecError
 	var broken *structureError
 	var edited *edit.Error
 	var differs *parityError
-	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &broken) || errors.As(err, &edited) || errors.As(err, &differs) ||
+	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &beyond) || errors.As(err, &spec) || errors.As(err, &broken) || errors.As(err, &edited) || errors.As(err, &differs) ||
 		errors.Is(err, predict.ErrNoSpec) || errors.Is(err, onnx.ErrNotModel) || errors.Is(err, onnx.ErrExternalData) || errors.Is(err, hub.ErrNotModel)
 }
 

@@ -205,6 +205,10 @@ func readSpecFile(path string) (predict.Spec, error) {
 		return predict.Spec{}, fmt.Errorf("spec: %w", err)
 	}
 	spec, err := predict.ParseSpec(raw)
+	var fault *predict.SpecError
+	if errors.As(err, &fault) && fault.Newer {
+		return predict.Spec{}, fmt.Errorf("spec: %s: %w", path, err) // as it would be inside of a model
+	}
 	if err != nil {
 		return predict.Spec{}, usageError{fmt.Errorf("spec: %s: %w", path, err)}
 	}

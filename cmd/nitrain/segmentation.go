@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,15 +57,18 @@ func segments(labels []predict.Label) []imageio.Segment {
 	return out
 }
 
-// classes names the channels of a probability image: one for each label, with or without the background.
+// classes names the channels of a probability image: one for each label that has one, without the background.
 func classes(spec predict.Spec, channels int) []imageio.Segment {
-	named := segments(spec.Labels)
-	first := channels - len(named)
-	if first != 0 && first != 1 {
+	values := spec.ChannelValues()
+	if len(values) > channels {
 		return nil
 	}
-	for i := range named {
-		named[i].Value = first + i
+	var named []imageio.Segment
+	for _, s := range segments(spec.Labels) {
+		if c := slices.Index(values, s.Value); c >= 0 {
+			s.Value = c
+			named = append(named, s)
+		}
 	}
 	return named
 }

@@ -53,11 +53,11 @@ func (h *Handler) catalogue(m *served) catalogued {
 	if spec == nil {
 		return c
 	}
-	c.Task, c.Tasks = spec.Task, []string{taskClassify}
-	if spec.Task == predict.Segmentation {
-		c.Tasks = []string{taskSegment}
+	c.Task = spec.Task
+	if task := usualTask(spec.Task); task != "" {
+		c.Tasks = []string{task}
 	}
-	if h.o.Explain != nil {
+	if h.o.Explain != nil && len(c.Tasks) > 0 {
 		c.Tasks, c.Methods = append(c.Tasks, taskAttribute), h.o.Methods
 	}
 	for _, ch := range spec.Input.Channels {
@@ -79,6 +79,18 @@ func (h *Handler) catalogue(m *served) catalogued {
 		c.Licence = spec.Provenance.Licence
 	}
 	return c
+}
+
+// usualTask returns the task of the volume API that a model does, "" for none.
+func usualTask(t predict.Task) string {
+	switch t {
+	case predict.Segmentation:
+		return taskSegment
+	case predict.Classification:
+		return taskClassify
+	default:
+		return ""
+	}
 }
 
 // colorOf returns a label's colour as "#rrggbb": its own, or the one that pictures give it.

@@ -270,18 +270,18 @@ func (h *Handler) fits(v *volumeRequest, m *served) error {
 	if m.predictor == nil {
 		return oip.Bad("model %q carries no Spec, which says how a scan becomes its input: it takes tensors only", m.name)
 	}
-	segments := m.Spec.Task == predict.Segmentation
+	usual := usualTask(m.Spec.Task)
+	if usual == "" {
+		return oip.Faultf(http.StatusNotImplemented, "model %q does %s, which the volume API does not answer: ask `nitrain predict`, or send tensors", m.name, m.Spec.Task)
+	}
 	if len(v.tasks) == 0 {
-		v.tasks = []string{taskClassify}
-		if segments {
-			v.tasks = []string{taskSegment}
-		}
+		v.tasks = []string{usual}
 	}
 	for _, task := range v.tasks {
 		switch {
 		case task == taskAttribute && h.o.Explain == nil:
 			return oip.Faultf(http.StatusNotImplemented, "this server has nothing that computes attributions")
-		case task == taskSegment && !segments, task == taskClassify && segments:
+		case task != taskAttribute && task != usual:
 			return oip.Bad("model %q does %s, not the task %s", m.name, m.Spec.Task, task)
 		}
 	}
