@@ -24,7 +24,9 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string { return "predict: not supported: " + e.What }
 
 // Hint says what to do.
-func (e *UnsupportedError) Hint() string { return "docs/spec.md says what works with which key of a Spec" }
+func (e *UnsupportedError) Hint() string {
+	return "docs/spec.md says what works with which key of a Spec"
+}
 
 // ImageError says that an image is not what the model's Spec asks for.
 type ImageError struct {
