@@ -49,9 +49,9 @@ func TestRuns(t *testing.T) {
 // flatIndex returns where an element of a broadcast result lies in an operand.
 func flatIndex(out, shape []int, flat int) int {
 	at, step := 0, 1
-	for a := len(out) - 1; a >= 0; a-- {
-		i := flat % out[a]
-		flat /= out[a]
+	for a, o := range slices.Backward(out) {
+		i := flat % o
+		flat /= o
 		if b := a - (len(out) - len(shape)); b >= 0 {
 			if shape[b] != 1 {
 				at += step * i

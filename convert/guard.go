@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -114,8 +116,8 @@ func (s *stepper) check(batch map[string]*onnx.Tensor, res *StepResult) error {
 
 // faultyGradient returns the parameter nearest to the loss whose gradient is not finite: it flows on from there.
 func (s *stepper) faultyGradient() string {
-	for i := len(s.train) - 1; i >= 0; i-- {
-		t := s.device[sumKey(s.train[i].Name)]
+	for _, p := range slices.Backward(s.train) {
+		t := s.device[sumKey(p.Name)]
 		if t == nil {
 			continue
 		}
@@ -129,7 +131,7 @@ func (s *stepper) faultyGradient() string {
 		}
 		for _, x := range values {
 			if !finite(float64(x)) {
-				return fmt.Sprintf("the gradient of %q", s.train[i].Name)
+				return fmt.Sprintf("the gradient of %q", p.Name)
 			}
 		}
 	}
@@ -170,9 +172,7 @@ func (s *stepper) faultyNode(batch map[string]*onnx.Tensor) string {
 		own = append(own, t)
 		feed[inputKey(info.Name)] = t
 	}
-	for key, t := range s.device {
-		feed[key] = t
-	}
+	maps.Copy(feed, s.device)
 	out, err := p.run(feed)
 	if err != nil {
 		return ""

@@ -126,8 +126,7 @@ func TestAccumulate(t *testing.T) {
 func TestCancelStep(t *testing.T) {
 	s := demoStep(t, convert.DefaultOptimizer(convert.Adam))
 	batch := demoBatch(t, rand.New(rand.NewPCG(3, 4)), 1, 64)
-	warm, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	warm := t.Context()
 	if _, err := s.Run(warm, 1e-3, batch); err != nil {
 		t.Fatal(err)
 	}
@@ -170,8 +169,7 @@ func TestNonFinite(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := stateOf(t, s)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := t.Context()
 	_, err = s.Run(ctx, 1e-3, batch)
 	var e *convert.NonFiniteError
 	if !errors.As(err, &e) || !strings.Contains(e.Where, "/enc1/enc1.0/Conv") {
@@ -187,8 +185,7 @@ func TestNonFinite(t *testing.T) {
 // TestStepMemory wants the memory of a step told, and kept within a bound by computing twice, with the same result.
 func TestStepMemory(t *testing.T) {
 	batch := demoBatch(t, rand.New(rand.NewPCG(7, 8)), 1, 32)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := t.Context()
 	free, bound := demoStep(t, convert.DefaultOptimizer(convert.Adam)), demoStep(t, convert.DefaultOptimizer(convert.Adam))
 	m, ok, err := free.Memory(batch)
 	if err != nil {

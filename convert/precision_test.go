@@ -170,10 +170,12 @@ func TestLossScale(t *testing.T) {
 // TestPrecisionRefused wants the CPU engine to say that it multiplies in float32 alone.
 func TestPrecisionRefused(t *testing.T) {
 	for _, p := range []convert.Precision{convert.BFloat16, convert.Float16, "half"} {
-		_, err := waves(t).NewStep(backend(t), convert.StepConfig{Optimizer: convert.DefaultOptimizer(convert.SGD), Precision: p,
+		_, err := waves(t).NewStep(backend(t), convert.StepConfig{
+			Optimizer: convert.DefaultOptimizer(convert.SGD), Precision: p,
 			Loss: func(out, _ map[string]*graph.Node) (*graph.Node, map[string]*graph.Node) {
 				return graph.ReduceAllMean(out["y"]), nil
-			}})
+			},
+		})
 		var e *convert.PrecisionError
 		if !errors.As(err, &e) || e.Hint() == "" {
 			t.Errorf("%s: want a PrecisionError with a hint, got %v", p, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -40,10 +41,10 @@ type contender struct {
 const patience = 40
 
 // make exports the networks, unless that was done.
-func (b bench) make() error {
+func (b bench) make(ctx context.Context) error {
 	if _, err := networks(b.data); err != nil {
 		fmt.Fprintln(os.Stderr, "benchtrain: making the networks")
-		cmd := exec.Command(b.python, b.script, "export", b.data)
+		cmd := exec.CommandContext(ctx, b.python, b.script, "export", b.data)
 		cmd.Stderr = os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s %s: %w", b.python, b.script, err)
@@ -52,8 +53,8 @@ func (b bench) make() error {
 	return nil
 }
 
-func (b bench) run(only, forms []string, out string) error {
-	if err := b.make(); err != nil {
+func (b bench) run(ctx context.Context, only, forms []string, out string) error {
+	if err := b.make(ctx); err != nil {
 		return err
 	}
 	list, err := networks(b.data)
@@ -65,22 +66,22 @@ func (b bench) run(only, forms []string, out string) error {
 		if len(only) > 0 && !slices.Contains(only, n.Name) {
 			continue
 		}
-		r, err := b.network(n, forms)
+		r, err := b.network(ctx, n, forms)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}
 		rows = append(rows, r)
 		fmt.Fprintln(os.Stderr, r.line())
 	}
-	return write(out, b, rows)
+	return write(ctx, out, b, rows)
 }
 
 // network lets all contenders of a network start one after another, and then take turns.
-func (b bench) network(n network, forms []string) (row, error) {
-	all := []*contender{b.nitrain(n)}
+func (b bench) network(ctx context.Context, n network, forms []string) (row, error) {
+	all := []*contender{b.nitrain(ctx, n)}
 	for _, f := range n.Forms {
 		if len(forms) == 0 || slices.Contains(forms, f) {
-			all = append(all, b.torch(n, f))
+			all = append(all, b.torch(ctx, n, f))
 		}
 	}
 	defer func() {
@@ -117,14 +118,14 @@ func (b bench) network(n network, forms []string) (row, error) {
 	return compare(n, all)
 }
 
-func (b bench) nitrain(n network) *contender {
+func (b bench) nitrain(ctx context.Context, n network) *contender {
 	self, err := os.Executable()
-	cmd := exec.Command(self, "-child", "-data", b.data, "-only", n.Name, "-device", b.device, "-threads", strconv.Itoa(b.threads))
+	cmd := exec.CommandContext(ctx, self, "-child", "-data", b.data, "-only", n.Name, "-device", b.device, "-threads", strconv.Itoa(b.threads))
 	return &contender{form: "nitrain", cmd: cmd, err: err}
 }
 
-func (b bench) torch(n network, form string) *contender {
-	cmd := exec.Command(b.python, b.script, "train", b.data, n.Name, form, strconv.Itoa(b.threads))
+func (b bench) torch(ctx context.Context, n network, form string) *contender {
+	cmd := exec.CommandContext(ctx, b.python, b.script, "train", b.data, n.Name, form, strconv.Itoa(b.threads))
 	cmd.Env = append(os.Environ(), fmt.Sprintf("OMP_NUM_THREADS=%d", b.threads))
 	return &contender{form: form, cmd: cmd}
 }

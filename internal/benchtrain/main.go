@@ -8,10 +8,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 )
 
@@ -40,11 +42,13 @@ func main() {
 		return
 	}
 	b := bench{python: *python, script: *script, data: *data, threads: *threads, turns: *turns, noisy: *noisy, device: *device}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	if *robust {
-		fail(b.robust(*out))
+		fail(b.robust(ctx, *out))
 		return
 	}
-	fail(b.run(words(*only), words(*forms), *out))
+	fail(b.run(ctx, words(*only), words(*forms), *out))
 }
 
 func words(list string) []string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -11,14 +12,14 @@ import (
 
 // robust measures nitrain by itself: memory bounded by computing twice, memory over many steps and evaluations, and time
 // beside a second busy process. The networks are those of the comparison.
-func (b bench) robust(path string) error {
-	if err := b.make(); err != nil {
+func (b bench) robust(ctx context.Context, path string) error {
+	if err := b.make(ctx); err != nil {
 		return err
 	}
 	w := &bytes.Buffer{}
 	fmt.Fprintf(w, "Processor: %s, %d threads.\n\n", processor(), b.threads)
-	for _, part := range []func(io.Writer) error{b.bounded, b.endurance, b.beside} {
-		if err := part(w); err != nil {
+	for _, part := range []func(context.Context, io.Writer) error{b.bounded, b.endurance, b.beside} {
+		if err := part(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -26,15 +27,15 @@ func (b bench) robust(path string) error {
 }
 
 // child starts nitrain with further flags.
-func (b bench) child(name string, flags ...string) (*contender, answer, error) {
-	c := b.nitrain(network{Name: name})
+func (b bench) child(ctx context.Context, name string, flags ...string) (*contender, answer, error) {
+	c := b.nitrain(ctx, network{Name: name})
 	c.cmd.Args = append(c.cmd.Args, flags...)
 	a, err := c.begin()
 	return c, a, err
 }
 
 // bounded trains a U-Net on 128^3 with less and less memory.
-func (b bench) bounded(w io.Writer) error {
+func (b bench) bounded(ctx context.Context, w io.Writer) error {
 	fmt.Fprintln(w, "A step of the plain U-Net on 1x1x128x128x128, with less and less memory:")
 	fmt.Fprintln(w, "\n| bound, MiB | foretold, MiB | the process's peak, MiB | computed twice | step, s | ratio |\n|---|---|---|---|---|---|")
 	whole, free := int64(0), 0.0
@@ -44,7 +45,7 @@ func (b bench) bounded(w io.Writer) error {
 		if whole > 0 {
 			flags = append(flags, "-memory", strconv.FormatInt(bound, 10))
 		}
-		c, a, err := b.child("unet3d", flags...)
+		c, a, err := b.child(ctx, "unet3d", flags...)
 		if err == nil {
 			c.turn("train", 3, &c.step, true)
 			err = c.err
@@ -71,8 +72,8 @@ func text(bound int64) string {
 }
 
 // endurance compares resident memory after 200 steps and after 2,000, with 200 evaluations between.
-func (b bench) endurance(w io.Writer) error {
-	c, _, err := b.child("unet2d")
+func (b bench) endurance(ctx context.Context, w io.Writer) error {
+	c, _, err := b.child(ctx, "unet2d")
 	if err != nil {
 		return err
 	}
@@ -92,15 +93,15 @@ func (b bench) endurance(w io.Writer) error {
 }
 
 // beside compares a step alone with one while another process computes without pause.
-func (b bench) beside(w io.Writer) error {
-	c, _, err := b.child("unet3d")
+func (b bench) beside(ctx context.Context, w io.Writer) error {
+	c, _, err := b.child(ctx, "unet3d")
 	if err != nil {
 		return err
 	}
 	defer c.end()
 	alone, busy := math.Inf(1), 0.0
 	c.turn("train", 5, &alone, true)
-	spinner := exec.Command("sh", "-c", "while :; do :; done")
+	spinner := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
 	if err := spinner.Start(); err != nil {
 		return err
 	}

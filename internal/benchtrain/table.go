@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -76,9 +77,9 @@ func (r row) line() string {
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 // write puts the table into a file, with what it was measured on.
-func write(path string, b bench, rows []row) error {
+func write(ctx context.Context, path string, b bench, rows []row) error {
 	w := &bytes.Buffer{}
-	versions, _ := exec.Command(b.python, "-c", "import torch, monai; print('PyTorch', torch.__version__ + ', MONAI', monai.__version__)").Output()
+	versions, _ := exec.CommandContext(ctx, b.python, "-c", "import torch, monai; print('PyTorch', torch.__version__ + ', MONAI', monai.__version__)").Output()
 	fmt.Fprintf(w, "Processor: %s, %d threads. %s, %s.\n\n", processor(), b.threads, strings.TrimSpace(string(versions)), runtime.Version())
 	fmt.Fprintln(w, "| network | step, s: nitrain / PyTorch's best form | ratio | peak memory, MiB | ratio | start to first loss, s | ratio | inference, s | ratio | losses apart |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")

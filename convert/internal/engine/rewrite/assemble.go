@@ -14,7 +14,7 @@ import (
 // assemble adds what puts n together: a concatenation, a padding or a copy in another order.
 func (f *fusion) assemble(n *ir.Node) *ir.Node {
 	dims := n.Shape.Dimensions
-	a := kernel.Assemble{Size: n.Shape.Size(), Width: int(n.Shape.DType.Size())}
+	a := kernel.Assemble{Size: n.Shape.Size(), Width: n.Shape.DType.Size()}
 	var inputs []*ir.Node
 	steps := rowMajor(dims)
 	part := func(x *ir.Node, t traced, offset int) {
@@ -71,7 +71,7 @@ func (f *fusion) pad(n *ir.Node) *ir.Node {
 	x := n.Inputs[0]
 	pads := n.Attrs.([]compute.PadAxis)
 	dims, under := n.Shape.Dimensions, x.Shape.Dimensions
-	a := kernel.Assemble{Size: n.Shape.Size(), Width: int(n.Shape.DType.Size()), Filled: true}
+	a := kernel.Assemble{Size: n.Shape.Size(), Width: n.Shape.DType.Size(), Filled: true}
 	fill(&a.Fill, n.Inputs[1])
 	to, from := kernel.View{}, kernel.View{}
 	steps, inner := rowMajor(dims), rowMajor(under)

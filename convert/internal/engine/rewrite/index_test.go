@@ -69,7 +69,7 @@ func chain(rng *rand.Rand) (*ir.Node, []int) {
 func link(rng *rand.Rand, x *ir.Node, values []int) (*ir.Node, []int) {
 	dims := x.Shape.Dimensions
 	n := &ir.Node{Inputs: []*ir.Node{x}}
-	make_ := func(op compute.OpType, attrs any, dims []int, from func(index []int) []int) (*ir.Node, []int) {
+	made := func(op compute.OpType, attrs any, dims []int, from func(index []int) []int) (*ir.Node, []int) {
 		n.Op, n.Attrs, n.Shape = ir.Op(op), attrs, shapes.Make(dtypes.Float32, dims...)
 		out := make([]int, n.Shape.Size())
 		for i := range out {
@@ -89,7 +89,7 @@ func link(rng *rand.Rand, x *ir.Node, values []int) (*ir.Node, []int) {
 		for i, p := range perm {
 			to[i] = dims[p]
 		}
-		return make_(compute.OpTypeTranspose, perm, to, func(index []int) []int {
+		return made(compute.OpTypeTranspose, perm, to, func(index []int) []int {
 			in := make([]int, len(perm))
 			for i, p := range perm {
 				in[p] = index[i]
@@ -98,7 +98,7 @@ func link(rng *rand.Rand, x *ir.Node, values []int) (*ir.Node, []int) {
 		})
 	case 1:
 		axes := []int{rng.IntN(len(dims))}
-		return make_(compute.OpTypeReverse, axes, dims, func(index []int) []int {
+		return made(compute.OpTypeReverse, axes, dims, func(index []int) []int {
 			in := slices.Clone(index)
 			in[axes[0]] = dims[axes[0]] - 1 - in[axes[0]]
 			return in
@@ -110,7 +110,7 @@ func link(rng *rand.Rand, x *ir.Node, values []int) (*ir.Node, []int) {
 			a.Starts[i], a.Strides[i] = rng.IntN(d), 1+rng.IntN(2)
 			to[i] = (d - a.Starts[i] + a.Strides[i] - 1) / a.Strides[i]
 		}
-		return make_(compute.OpTypeSlice, a, to, func(index []int) []int {
+		return made(compute.OpTypeSlice, a, to, func(index []int) []int {
 			in := make([]int, len(index))
 			for i, v := range index {
 				in[i] = a.Starts[i] + v*a.Strides[i]
@@ -122,10 +122,10 @@ func link(rng *rand.Rand, x *ir.Node, values []int) (*ir.Node, []int) {
 		to := slices.Insert(slices.Clone(dims), at, 1+rng.IntN(3))
 		axes := identity(len(to))
 		axes = slices.Delete(axes, at, at+1)
-		return make_(compute.OpTypeBroadcastInDim, axes, to, func(index []int) []int { return slices.Delete(slices.Clone(index), at, at+1) })
+		return made(compute.OpTypeBroadcastInDim, axes, to, func(index []int) []int { return slices.Delete(slices.Clone(index), at, at+1) })
 	}
 	to := reshapedDims(rng, volume(dims))
-	return make_(compute.OpTypeReshape, nil, to, func(index []int) []int {
+	return made(compute.OpTypeReshape, nil, to, func(index []int) []int {
 		flat := 0
 		for d, s := range rowMajor(to) {
 			flat += index[d] * s

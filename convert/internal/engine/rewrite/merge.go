@@ -85,13 +85,13 @@ func (f *fusion) join(p, q *unit) {
 }
 
 // shares tells whether b reads something large that a reads or makes.
-func (a *cluster) shares(b *cluster) bool {
+func (c *cluster) shares(b *cluster) bool {
 	for _, l := range b.loads {
 		if l.node.Shape.Size() <= small && volume(b.dims) > small {
 			continue
 		}
-		if slices.ContainsFunc(a.loads, func(o load) bool { return o.node == l.node }) ||
-			slices.ContainsFunc(a.outs, func(o result) bool { return o.node == l.node && o.Reduce == kernel.None }) {
+		if slices.ContainsFunc(c.loads, func(o load) bool { return o.node == l.node }) ||
+			slices.ContainsFunc(c.outs, func(o result) bool { return o.node == l.node && o.Reduce == kernel.None }) {
 			return true
 		}
 	}
