@@ -26,10 +26,11 @@ type Options struct {
 	Request predict.Request
 	// Statistics asks for figures of every label in every scan.
 	Statistics bool
-	// Folder holds the run's record, the file [Record], that lets a later run go on; "" keeps none.
-	Folder string
-	// Resume leaves out the jobs that Folder's record has, if their scan, the model, the wishes and the results are
-	// what they were.
+	// Record is a file that says what is finished and lets a later run go on, usually [RecordName] in the folder of
+	// the results; "" keeps none.
+	Record string
+	// Resume leaves out the jobs that the record has, if their scan, the model, the wishes and the results are what
+	// they were.
 	Resume bool
 	// Models are the model's files (the ensemble's too): the record tells models apart by their content.
 	Models []string
