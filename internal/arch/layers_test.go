@@ -60,6 +60,7 @@ func allowed() map[string]string {
 		"onnx/edit":                       "onnx",
 		"convert":                         "onnx onnx/ort convert/internal/engine internal/native",
 		"predict":                         "imageio imageio/transform imageio/patch imageio/metric imageio/dataset onnx onnx/ort internal/tasks",
+		"predict/batch":                   "imageio imageio/transform imageio/dataset onnx predict internal/atomicfile internal/digest",
 		"explain":                         "imageio imageio/transform imageio/patch imageio/view onnx onnx/ort convert predict internal/native",
 		"predict/server/internal/pb":      "",
 		"predict/server/internal/oip":     "onnx predict/server/internal/pb",
@@ -71,7 +72,7 @@ func allowed() map[string]string {
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record internal/native",
 		"cmd/nitrain": "imageio imageio/transform imageio/register imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx onnx/edit onnx/ort convert predict predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
+			"onnx onnx/edit onnx/ort convert predict predict/batch predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
 		"internal/demo":       "",
 		"internal/benchtrain": "onnx convert",
 		"internal/filelock":   "",

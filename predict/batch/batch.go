@@ -21,9 +21,11 @@ type Job struct {
 
 // Options say what is wanted of a run. The zero value writes labels and keeps no record.
 type Options struct {
-	// Request is what is wanted of each scan; its Progress is the run's own. What Request.Memory leaves is what
-	// reading and writing beside the computation may take.
+	// Request is what is wanted of each scan; its Progress is the run's own.
 	Request predict.Request
+	// Memory limits what the run takes, in bytes; 0: the default of prediction. Reading and writing beside the
+	// computation get a quarter of it at most.
+	Memory int64
 	// Statistics asks for figures of every label in every scan.
 	Statistics bool
 	// Record is a file that says what is finished and lets a later run go on, usually [RecordName] in the folder of
@@ -45,7 +47,6 @@ type Kind string
 
 // What events tell.
 const (
-	Planned  Kind = "planned"  // how a scan will be computed is known
 	Windows  Kind = "windows"  // the model ran once more
 	Finished Kind = "finished" // a scan's results are written
 	Resumed  Kind = "resumed"  // a scan's results were there
@@ -59,7 +60,6 @@ type Event struct {
 	Case, Cases int           // which job, from 1, of how many
 	Done, Total int           // runs of the model for this scan (Windows)
 	Left        time.Duration // expected until the end of the run; 0 while unknown
-	Plan        *predict.Plan // Planned
 	Result      *Result       // Finished, Resumed, Failed
 }
 
@@ -87,7 +87,7 @@ type Report struct {
 }
 
 // Run predicts every job and writes its results, each whole or not at all. While one scan computes, the next is read and
-// prepared and the last is written, as far as Request.Memory has room for that. The report has results and errors in the
+// prepared and the last is written, as far as Options.Memory has room for that. The report has results and errors in the
 // order of the jobs.
 //
 // A scan that fails does not stop the others: their failures come as one *[FailedError] beside the report. What would fail for

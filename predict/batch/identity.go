@@ -162,8 +162,8 @@ func recipeOf(spec predict.Spec, o Options) (recipe, error) {
 		r.Models, err = digests(files)
 	}
 	q := o.Request
-	r.Options = fmt.Sprintf("grid=%d probabilities=%t mirror=%t entropy=%t variance=%t statistics=%t",
-		q.Space, q.Probabilities, q.Mirror, q.Entropy, q.Variance, o.Statistics)
+	r.Options = fmt.Sprintf("grid=%d probabilities=%t mirror=%t statistics=%t",
+		q.Space, q.Probabilities, q.Mirror, o.Statistics)
 	return r, err
 }
 

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,8 +37,6 @@ func (r *run) images(j Job, got *predict.Prediction, result *Result) []product {
 	if got.Probabilities != nil {
 		add(&result.Probabilities, beside(j.Output, "probabilities", true), got.Probabilities, classes(spec, got.Probabilities.Channels))
 	}
-	add(&result.Entropy, beside(j.Output, "entropy", false), got.Entropy, nil)
-	add(&result.Variance, beside(j.Output, "variance", false), got.Variance, nil)
 	add(&result.Output, j.Output, got.Image, nil)
 	add(&result.Output, j.Output, got.Labels, segments(spec.Labels))
 	return files
@@ -95,13 +94,33 @@ func saveIn(dir string, files []product) (placed []string, err error) {
 			return nil, &WriteError{f.path, err}
 		}
 	}
+	return unstage(stage, dir, main)
+}
+
+// unstage moves what was written to its places, the main file last.
+func unstage(stage, dir, main string) (placed []string, err error) {
 	entries, err := os.ReadDir(stage) // a format may write a second file beside the one that was named
 	if err != nil {
 		return nil, &WriteError{main, err}
 	}
+	var names []string
 	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if err := os.Rename(filepath.Join(stage, e.Name()), path); err != nil {
+		if e.Name() != filepath.Base(main) {
+			names = append(names, e.Name())
+		}
+	}
+	names = append(names, filepath.Base(main))
+	for _, name := range names {
+		if path := filepath.Join(dir, name); isFolder(path) {
+			return nil, &WriteError{path, errors.New("a folder has this name")}
+		}
+	}
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if err := os.Rename(filepath.Join(stage, name), path); err != nil {
+			for _, done := range placed {
+				_ = os.Remove(done)
+			}
 			return nil, &WriteError{path, err}
 		}
 		placed = append(placed, path)

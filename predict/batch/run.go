@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,9 +45,9 @@ func begin(ctx context.Context, p *predict.Predictor, jobs []Job, o Options) (*r
 			return nil, fmt.Errorf("batch: job %q: want an ID of its own and images", j.ID)
 		}
 		ids[j.ID] = true
-		if j.Output == "" {
-			continue
-		}
+	}
+	if len(jobs) == 0 {
+		return r, nil
 	}
 	if err := r.places(); err != nil {
 		return nil, err
@@ -81,7 +83,7 @@ func (r *run) places() error {
 		if path == "" {
 			continue
 		}
-		if err := writable(folderOf(path)); err != nil {
+		if err := writable(filepath.Dir(path)); err != nil {
 			return &WriteError{path, err}
 		}
 	}
@@ -185,11 +187,14 @@ func (r *run) read(ctx context.Context, j Job, out *loaded) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if r.o.Statistics {
+		out.images = slices.Clone(images)
+		if spec.Input.Cascade() {
+			out.images = out.images[:len(images)-1]
+		}
+	}
 	var err error
 	out.prepared, err = r.p.Prepare(images...)
-	if r.o.Statistics {
-		out.images = images
-	}
 	return err
 }
 
@@ -220,7 +225,7 @@ func (r *run) compute(ctx context.Context, i int, scan loaded) (*predict.Predict
 func (r *run) keep(i int, scan loaded, got *predict.Prediction) error {
 	start := time.Now()
 	j, result := r.jobs[i], &r.results[i]
-	result.Volumes, result.Classes = got.Volumes(), got.Classes
+	result.Volumes, result.Classes, result.Values = got.Volumes(), got.Classes, got.Values
 	if r.o.Statistics && got.Labels != nil {
 		var err error
 		if result.Statistics, err = Statistics(got.Spec, got.Labels, Maps{}, scan.images...); err != nil {
