@@ -18,6 +18,7 @@ import (
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/edit"
 	"github.com/nitrain/nitrain/predict"
+	"github.com/nitrain/nitrain/predict/batch"
 	"github.com/nitrain/nitrain/predict/server"
 )
 
@@ -48,7 +49,8 @@ func badData(err error) bool {
 	var marked badDataError
 	var grid *transform.GridError
 	var target *explain.TargetError
-	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &list) || errors.As(err, &image) || errors.As(err, &marked) || errors.As(err, &grid) || errors.As(err, &target) ||
+	var input *batch.InputError
+	return errors.As(err, &format) || errors.As(err, &problems) || errors.As(err, &list) || errors.As(err, &image) || errors.As(err, &marked) || errors.As(err, &grid) || errors.As(err, &target) || errors.As(err, &input) ||
 		errors.Is(err, fs.ErrNotExist) || errors.Is(err, convert.ErrNoTruth)
 }
 
@@ -59,7 +61,8 @@ func misused(err error) bool {
 	var exposed *server.ExposedError
 	var reference *hub.RefError
 	var precision *convert.PrecisionError
-	return errors.As(err, &usage) || errors.As(err, &precision) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference)
+	var place *batch.PlaceError
+	return errors.As(err, &usage) || errors.As(err, &precision) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference) || errors.As(err, &place)
 }
 
 // outputs refuses files to write whose folder does not exist, that are folders or that are named twice,

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
+
+	"github.com/nitrain/nitrain/predict/batch"
 )
 
 // The exit codes are part of the contract.
@@ -38,11 +41,14 @@ func hint(err error) string {
 }
 
 func exitCode(err error) int {
+	var several *batch.FailedError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.As(err, &several):
+		return worst(several)
 	case misused(err):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
@@ -54,4 +60,14 @@ func exitCode(err error) int {
 	default:
 		return exitFailed
 	}
+}
+
+// worst is the exit code of scans that failed: the model's fault before the machine's, and that before bad data.
+func worst(e *batch.FailedError) int {
+	codes := map[int]bool{}
+	for _, f := range e.Failures {
+		codes[exitCode(f.Err)] = true
+	}
+	order := []int{exitUnsupported, exitFailed, exitBadData}
+	return order[max(0, slices.IndexFunc(order, func(code int) bool { return codes[code] }))]
 }

@@ -82,7 +82,7 @@ func (a *app) runTransform(ctx context.Context, scan string, f transformFlags) e
 	if err != nil {
 		return err
 	}
-	if err := writeImage(f.out, got, scan, nil); err != nil {
+	if err := writeImage(f.out, got, scan); err != nil {
 		return err
 	}
 	summary := map[string]any{"output": f.out, "size": got.Grid.Size, "spacing": got.Grid.Spacing(), "axcodes": got.Grid.AxisCodes(), "channels": got.Channels}
