@@ -20,6 +20,9 @@ type builder struct {
 	mode   Mode
 	table  map[string]op
 	random *graph.Node // state of the random generator, nil: no dropout
+	// asleep lets the model's own Dropout nodes and random operators rest, whatever random is.
+	asleep bool
+	insert map[*onnx.Node]float64 // see StepConfig.Insert
 	state  map[string]*graph.Node
 	top    *scope // the main graph's values
 	// collect gathers what cannot be built instead of stopping at the first of it.
@@ -192,6 +195,7 @@ func (b *builder) apply(n *onnx.Node, s *scope) (out []*value, err error) {
 		}
 		c.in[i] = v
 	}
+	c.dropInput()
 	o, ok := b.lookupOp(n)
 	if !ok {
 		if f := b.model.functions[functionID{n.Domain, n.OpType}]; f != nil {

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -14,7 +16,7 @@ func opDropout(c *call) []*value {
 	if c.has(1) {
 		ratio = c.number(1, "the ratio of a dropout")
 	}
-	active := c.mode.Training && c.random != nil && ratio > 0
+	active := c.mode.Training && c.random != nil && ratio > 0 && !c.asleep
 	if c.has(2) && active {
 		active = c.number(2, "the mode of a dropout") != 0
 	}
@@ -28,10 +30,27 @@ func opDropout(c *call) []*value {
 		}
 		return out
 	}
-	x := c.x(0)
-	keepIt := graph.GreaterOrEqual(c.uniform(x.Shape()), scalar(x, ratio))
-	y := graph.Where(graph.StopGradient(keepIt), graph.MulScalar(x, 1/(1-ratio)), graph.ZerosLike(x))
-	return append(c.out(y), c.wrap(onnx.Bool, keepIt))
+	y, kept := c.dropped(c.x(0), ratio)
+	return append(c.out(y), c.wrap(onnx.Bool, kept))
+}
+
+// dropped makes elements zero with probability ratio and scales the others so that the mean stays.
+func (c *call) dropped(x *graph.Node, ratio float64) (y, kept *graph.Node) {
+	kept = graph.GreaterOrEqual(c.uniform(x.Shape()), scalar(x, ratio))
+	return graph.Where(graph.StopGradient(kept), graph.MulScalar(x, 1/(1-ratio)), graph.ZerosLike(x)), kept
+}
+
+// dropInput drops elements of the first input that is no weight, where the training asks for it.
+func (c *call) dropInput() {
+	ratio := c.insert[c.n]
+	if ratio <= 0 || !c.mode.Training || c.random == nil {
+		return
+	}
+	at := slices.IndexFunc(c.in, func(v *value) bool { return v != nil && v.host == nil && v.param == "" && isReal(v.dtype) })
+	if at >= 0 { // else the node has weights alone
+		y, _ := c.dropped(c.x(at), ratio)
+		c.in[at] = c.wrap(c.in[at].dtype, y)
+	}
 }
 
 // uniform draws numbers from [0, 1).
@@ -47,7 +66,7 @@ func (c *call) randomOf(shape []int, dtype onnx.DType, normal bool) []*value {
 	s := shapes.Make(c.goType(dtype), shape...)
 	low, high := c.floatAttr("low", 0), c.floatAttr("high", 1)
 	mean, scale := c.floatAttr("mean", 0), c.floatAttr("scale", 1)
-	if c.random == nil || !c.mode.Training {
+	if c.random == nil || !c.mode.Training || c.asleep {
 		if !normal {
 			mean = (low + high) / 2
 		}
@@ -86,7 +105,7 @@ func opBernoulli(c *call) []*value {
 		t = onnx.DType(a)
 	}
 	level := scalar(p, 0.5)
-	if c.random != nil && c.mode.Training {
+	if c.random != nil && c.mode.Training && !c.asleep {
 		level = c.uniform(p.Shape())
 	}
 	return c.outAs(t, graph.GreaterThan(p, broadcast(level, dims(p))))

@@ -24,7 +24,10 @@ type StepConfig struct {
 	Clip float64
 	// Dropout lets the model's Dropout nodes and random operators act, from Seed and the number of the step.
 	Dropout bool
-	Seed    int64
+	// Insert drops elements of the first input that is no weight of nodes, while training, with the given probabilities, from Seed too:
+	// dropout where the model has none. The model as it is exported does not change.
+	Insert map[*onnx.Node]float64
+	Seed   int64
 	// Precision is what products are computed in; "" is Float32. A device that lacks it gives a *PrecisionError.
 	Precision Precision
 }

@@ -159,6 +159,9 @@ func (s *stepper) dropSums() {
 	}
 }
 
+// draws says whether a step needs random numbers.
+func (s *stepper) draws() bool { return s.config.Dropout || len(s.config.Insert) > 0 }
+
 // kind is what one execution does.
 type kind string
 
@@ -195,7 +198,7 @@ func (s *stepper) execute(ctx context.Context, k kind, batch map[string]*onnx.Te
 	}
 	number(shareKey, 1/float64(of))
 	number(scaleKey, s.scale.value)
-	if s.config.Dropout && k != kindApply {
+	if s.draws() && k != kindApply {
 		t, err := graph.RNGStateFromSeed(s.config.Seed + int64(s.count)*1_000_003 + int64(micro))
 		if err != nil {
 			return err
@@ -329,7 +332,7 @@ func (s *stepper) compile(k kind, infos []onnx.ValueInfo, batch map[string]*onnx
 			ports = append(ports, port{name: scalarKey(i), shape: shapes.Make(f)})
 		}
 	}
-	if s.config.Dropout && k != kindApply {
+	if s.draws() && k != kindApply {
 		ports = append(ports, port{name: randomKey, shape: shapes.Make(dtypes.Uint64, 3)})
 	}
 	divisible := map[string]bool{}
@@ -398,7 +401,7 @@ func (s *stepper) gradients(gg *graph.Graph, in map[string]*graph.Node, infos []
 	for _, info := range s.graph.Inputs() {
 		inputs[info.Name] = batch[info.Name]
 	}
-	b := &builder{graph: gg, float: s.backend.float, half: s.half}
+	b := &builder{graph: gg, float: s.backend.float, half: s.half, asleep: !s.config.Dropout, insert: s.config.Insert}
 	out, state := s.graph.build(b, inputs, paramNodes(s.graph.params, in), Mode{Training: true, Random: in[randomKey]})
 	loss, extra := s.config.Loss(out, batch)
 	wrt := make([]*graph.Node, len(s.train))

@@ -70,6 +70,9 @@ type Config struct {
 	BatchNorm BatchNorm `json:"bn,omitempty"`
 	// Dropout lets the Dropout nodes that the model has act while it trains. Models exported for inference have none.
 	Dropout bool `json:"dropout"`
+	// InsertDropout drops this share of what the last layer takes, while it trains; 0 drops nothing. It serves models
+	// whose export has no Dropout nodes left; the exported model has none either.
+	InsertDropout float64 `json:"insert-dropout,omitempty"`
 	// ValidateEvery is the number of steps between validations; 0 is a tenth of the run. The start and the
 	// end are always validated.
 	ValidateEvery int `json:"validate-every,omitempty"`

@@ -42,6 +42,25 @@ func initHead(g *convert.Graph, m *onnx.Model, output string, how InitHead, seed
 	return nil
 }
 
+// beforeHead asks for dropout in front of the layers that make an output.
+func beforeHead(m *onnx.Model, output string, share float64) (map[*onnx.Node]float64, error) {
+	if share == 0 {
+		return nil, nil
+	}
+	heads, err := onnx.Heads(m, output)
+	if err != nil {
+		return nil, err
+	}
+	if len(heads) == 0 {
+		return nil, &hinted{fmt.Errorf("finetune: insert-dropout: output %q has no layer with weights before it", output), "leave --insert-dropout out"}
+	}
+	at := map[*onnx.Node]float64{}
+	for _, h := range heads {
+		at[h.Node] = share
+	}
+	return at, nil
+}
+
 // fillUniform gives a parameter values between -bound and bound.
 func fillUniform(g *convert.Graph, p *convert.Param, bound float64, seed, index uint64) error {
 	values := make([]float32, p.Len())

@@ -108,6 +108,9 @@ func (p *plan) fillSteps(e *ConfigError) {
 	default:
 		e.add("recompute: want auto or off, got %q", p.Recompute)
 	}
+	if !(p.InsertDropout >= 0 && p.InsertDropout < 1) {
+		e.add("insert-dropout: want at least 0 and below 1, got %g", p.InsertDropout)
+	}
 	switch p.Precision {
 	case "":
 		p.Precision = convert.Float32

@@ -27,6 +27,9 @@ func (p *plan) settings(train, valid []dataset.Case, g *convert.Graph, trains fu
 	if g.Drops() {
 		add("dropout", "%s", map[bool]string{true: "as in the model", false: "off"}[p.Dropout])
 	}
+	if p.InsertDropout > 0 {
+		add("inserted dropout", "%g before the last layer", p.InsertDropout)
+	}
 	if len(valid) > 0 {
 		add("validation", "every %d steps%s", p.ValidateEvery, given(p.EarlyStop > 0, ", stop after %d without a better score", p.EarlyStop))
 	}

@@ -104,7 +104,11 @@ func newTrainer(m *onnx.Model, b *convert.Backend, train, valid []dataset.Case, 
 	if err = t.batches.checkSizes(); err != nil {
 		return nil, err
 	}
-	t.step, err = t.graph.NewStep(b, t.stepConfig(m))
+	config := t.stepConfig(m)
+	if config.Insert, err = beforeHead(m, outputName(&p.spec, m), p.InsertDropout); err != nil {
+		return nil, err
+	}
+	t.step, err = t.graph.NewStep(b, config)
 	return t, err
 }
 

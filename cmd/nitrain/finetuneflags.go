@@ -47,6 +47,7 @@ func (t *trainFlags) register(cmd *cobra.Command) {
 	f.StringVar(&t.initHead, "init-head", "", "how the last layer starts: keep, zero or kaiming (default keep)")
 	f.StringVar(&t.batchNrm, "bn", "", "BatchNormalization: frozen, train, or recalibrate (frozen, with statistics taken anew before validations); default frozen")
 	f.BoolVar(&c.Dropout, "dropout", c.Dropout, "let the model's own Dropout nodes act while it trains")
+	f.Float64Var(&c.InsertDropout, "insert-dropout", 0, "share of the last layer's input to drop while it trains, for models without Dropout nodes (0: none)")
 	f.IntVar(&c.ValidateEvery, "validate-every", 0, "steps between validations (0: a tenth of the run)")
 	f.StringVar(&t.precision, "precision", "", "float32, or bfloat16 or float16 (mixed: weights stay float32) with --device xla (default float32)")
 	f.StringVar(&t.recompute, "recompute", "", "auto: compute values twice where a step would not fit into memory; off (default auto)")
