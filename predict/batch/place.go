@@ -110,11 +110,8 @@ func safe(jobs []Job) error {
 	}
 	for _, j := range jobs {
 		for _, image := range j.Images {
-			if other, ok := from[filepath.Clean(image)]; ok || same(image, j.Output) {
-				if !ok {
-					other = j
-				}
-				errs = append(errs, &PlaceError{fmt.Errorf("%s: want another name for the result of %s: it would replace the scan", image, other.scan())})
+			if _, ok := from[filepath.Clean(image)]; ok || same(image, j.Output) {
+				errs = append(errs, &PlaceError{fmt.Errorf("%s: want another name for the result: it would replace the scan", image)})
 			}
 		}
 	}
