@@ -155,7 +155,7 @@ func (s *Spec) Apply(images ...*imageio.Image) (*Prepared, error) {
 	scan := *images[0]
 	scan.Data = nil // only its place is needed on the way back
 	out := &Prepared{Scan: &scan, Model: scan.Grid}
-	moves := moves{first: scan.Grid}
+	moves := moves{first: scan.Grid, cascade: stage != nil}
 	joined := slices.IndexFunc(s.Prepare, func(t transform.Transform) bool { _, ok := t.(transform.ConcatChannels); return ok })
 	joined = max(joined, 0)
 	apart := slices.Clone(images)
@@ -223,9 +223,7 @@ func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first i
 		if !shifted((*im).Grid, next.Grid) {
 			out.Model = next.Grid
 		}
-		if next.Grid != (*im).Grid {
-			m.steps = append(m.steps, moved{step, next.Grid})
-		}
+		m.add(step, *im, next)
 		*im = next
 	}
 	return nil

@@ -119,8 +119,13 @@ type Tile struct {
 	SkipBelow *float64 `json:"skip_below,omitempty"`
 }
 
-// Tiling returns the windows' rule.
+// Tiling returns the windows' rule. Windows of one voxel do not overlap: a slice is seen once.
 func (t Tile) Tiling() patch.Tiling {
+	for a, n := range t.Size {
+		if n == 1 {
+			t.Overlap[a] = min(t.Overlap[a], 0)
+		}
+	}
 	return patch.Tiling{Size: t.Size, Overlap: t.Overlap, Blend: t.Blend, Sigma: t.Sigma, Rule: t.Rule}
 }
 
