@@ -7,7 +7,7 @@ import (
 
 // Quirk is something that the exporter did to the model, and that matters when it is trained.
 type Quirk struct {
-	// Kind is a fixed word: "folded-norm", "identity-alias", "false-tie", "true-tie", "constant-weights",
+	// Kind is a fixed word: "folded-norm", "decomposed", "identity-alias", "false-tie", "true-tie", "constant-weights",
 	// "training-mode", "dropout", "inputs-with-defaults", "unsorted", "half-precision", "quantized",
 	// "foreign-domain", "functions", "external-data", "anonymous-weights", "no-affine".
 	Kind string `json:"kind"`
@@ -43,6 +43,7 @@ func quirks(m *Model, params []Param) []Quirk {
 	q := &quirkList{list: []Quirk{}}
 	w := newWiring(m.graph)
 	q.norms(m, w, params)
+	q.decomposed(w)
 	q.ties(w, params)
 	q.tensors(params)
 	q.modes(m)
