@@ -66,6 +66,7 @@ func allowed() map[string]string {
 		"predict/server/internal/oip":     "onnx predict/server/internal/pb",
 		"predict/server/internal/ask":     "imageio predict/server/internal/pb",
 		"predict/server/internal/metrics": "",
+		"predict/nnunet":                  "imageio imageio/transform imageio/patch onnx/ort predict",
 		"predict/server": "imageio imageio/transform imageio/view onnx onnx/ort predict " +
 			"predict/server/internal/pb predict/server/internal/oip predict/server/internal/metrics internal/filelock internal/digest",
 		"finetune/augment": "imageio imageio/transform",
