@@ -27,8 +27,12 @@ type builder struct {
 	notes, faults []string
 }
 
-func (b *builder) refuse(format string, args ...any) { b.faults = append(b.faults, fmt.Sprintf(format, args...)) }
-func (b *builder) note(format string, args ...any)   { b.notes = append(b.notes, fmt.Sprintf(format, args...)) }
+func (b *builder) refuse(format string, args ...any) {
+	b.faults = append(b.faults, fmt.Sprintf(format, args...))
+}
+func (b *builder) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+}
 
 // stepSize is how far nnU-Net's windows lie apart, as a part of their size.
 const stepSize = 0.5
@@ -180,4 +184,3 @@ func (b *builder) prepare() transform.Pipeline {
 	}
 	return p
 }
-

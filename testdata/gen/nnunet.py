@@ -207,6 +207,15 @@ def untransposed(array, manager):
     return array.transpose([0] + [i + 1 for i in manager.transpose_backward])
 
 
+def as_scanned(array, props):
+    """An array [c, z, y, x] of a reader that turns scans to RAS, in the scan's own axes."""
+    stuff = props.get("nibabel_stuff", {})
+    if "reoriented_affine" not in stuff:
+        return array
+    back = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), nib.orientations.io_orientation(stuff["original_affine"]))
+    return np.stack([nib.orientations.apply_orientation(v.transpose(2, 1, 0), back).transpose(2, 1, 0) for v in array])
+
+
 def preprocess(case, manager, conf, data, files, previous):
     pre = conf.preprocessor_class(verbose=False)
     arrays, seg, props = pre.run_case(files, previous, manager, conf, data)
@@ -262,8 +271,8 @@ def run(case, out):
             labels, probabilities = convert_predicted_logits_to_segmentation_with_correct_shape(
                 logits, manager, conf, manager.get_label_manager(data), dict(props), return_probabilities=True)
             tag = kind + ("_mirrored" if mirrored else "")
-            record["results"][tag] = {"labels": save(out, f"{name}.{tag}.labels", labels),
-                                      "probabilities": save(out, f"{name}.{tag}.probabilities", probabilities)}
+            record["results"][tag] = {"labels": save(out, f"{name}.{tag}.labels", as_scanned(labels[None], props)[0]),
+                                      "probabilities": save(out, f"{name}.{tag}.probabilities", as_scanned(probabilities, props))}
             if kind == "half" and not mirrored:
                 manager.image_reader_writer_class().write_seg(labels, os.path.join(out, f"{name}_labels.nii.gz"), props)
     return record
