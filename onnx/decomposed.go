@@ -1,5 +1,7 @@
 package onnx
 
+import "slices"
+
 // decomposed counts the layers that the exporter wrote as several operators. They train as they stand; the report
 // says so because a reader of the graph looks for them in vain.
 func (q *quirkList) decomposed(w *wiring) {
@@ -30,17 +32,8 @@ func (q *quirkList) decomposed(w *wiring) {
 // from returns the node that makes input i of n, nil where it is stored or the graph's.
 func (w *wiring) from(n *Node, i int) *Node { return w.maker[n.Input(i)] }
 
-func is(n *Node, ops ...string) bool {
-	if n == nil {
-		return false
-	}
-	for _, op := range ops {
-		if n.OpType == op {
-			return true
-		}
-	}
-	return false
-}
+// is says whether n is there and one of the operators.
+func is(n *Node, ops ...string) bool { return n != nil && slices.Contains(ops, n.OpType) }
 
 // groupNorm: Reshape, InstanceNormalization, Reshape.
 func groupNorm(w *wiring, n *Node) bool {
