@@ -4,52 +4,66 @@ import (
 	"context"
 
 	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/imageio/patch"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
-// scores runs every model over a prepared image and averages what they say, as probabilities or as raw
-// output.
-func (p *Predictor) scores(ctx context.Context, im *imageio.Image, r Request) (*scores, error) {
-	if len(p.models) == 1 {
-		return p.models[0].scores(ctx, im, r)
-	}
+// imageScores runs every model over the whole of a prepared image and averages the numbers that they say about it, as
+// probabilities or as raw output.
+func (p *Predictor) imageScores(ctx context.Context, im *imageio.Image, r Request) (*scores, error) {
 	kind := p.spec.Decode.Activation
-	if p.spec.Decode.Ensemble == "logits" {
+	if p.spec.Decode.Ensemble == "logits" || len(p.models) == 1 {
 		kind = None
 	}
-	var sum [][]float32
-	var size [3]int
+	out := &scores{probabilities: kind != None}
 	for i, m := range p.models {
-		s, err := m.scores(ctx, im, r.part(i, len(p.models)))
+		said, err := m.whole(ctx, im)
 		if err != nil {
 			return nil, err
 		}
-		if sum == nil {
-			size = s.size
-			sum = make([][]float32, s.channels)
-			for c := range sum {
-				sum[c] = make([]float32, s.voxels())
-			}
+		if r.Progress != nil {
+			r.Progress(i+1, len(p.models))
 		}
-		act := activate(s, kind)
-		block := make([]float32, s.voxels())
-		for c := range sum {
-			act.channel(c, block)
-			add(sum[c], block)
+		said = activate(said, kind)
+		if out.values == nil {
+			out.values = make([]float32, len(said.values))
+		}
+		for c, v := range said.values {
+			out.values[c] += v / float32(len(p.models))
 		}
 	}
-	for c := range sum {
-		scale(sum[c], 1/float32(len(p.models)))
-	}
-	out := stitched(size, sum)
-	out.probabilities = kind == p.spec.Decode.Activation
 	return out, nil
 }
 
-// part returns the request for one of several models, whose progress is a part of the whole.
-func (r Request) part(i, n int) Request {
-	whole := r.Progress
-	if whole != nil {
-		r.Progress = func(done, total int) { whole(i*total+done, n*total) }
-	}
-	return r
+// mergeProbabilities leaves the mean of the parts' probabilities in part 0 of a cell.
+func mergeProbabilities(c *patch.Cell, channels int, kind Activation, threads int) {
+	n, parts := c.Len(), float32(len(c.Parts))
+	const piece = 1024
+	tasks.Run(threads, (n+piece-1)/piece, func(k int) {
+		lo, hi := k*piece, min((k+1)*piece, n)
+		blocks, mean := make([][]float32, channels), make([][]float32, channels)
+		for ch := range blocks {
+			blocks[ch], mean[ch] = make([]float32, hi-lo), make([]float32, hi-lo)
+		}
+		high, sum := make([]float32, hi-lo), make([]float32, hi-lo)
+		for _, part := range c.Parts {
+			for ch, block := range blocks {
+				for i, v := range part[ch*n+lo : ch*n+hi] {
+					block[i] = v / c.Total[lo+i]
+				}
+			}
+			activateBlocks(kind, blocks, high, sum)
+			for ch, block := range blocks {
+				for i, v := range block {
+					mean[ch][i] += v
+				}
+			}
+		}
+		for ch, block := range mean {
+			for i, v := range block {
+				c.Parts[0][ch*n+lo+i] = v / parts
+			}
+		}
+		fillWith(c.Total[lo:hi], 1)
+	})
 }

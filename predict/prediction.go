@@ -17,6 +17,12 @@ type Prediction struct {
 	Values []Value
 	// Image is the result of an image-to-image model, with a channel for each channel of the output.
 	Image *imageio.Image
+	// Entropy has the entropy of the probabilities at each voxel in nats: of all classes, or of channels that are picked by a
+	// threshold the mean of each against its opposite. nil unless asked for.
+	Entropy *imageio.Image
+	// Variance has the variance of the probabilities over mirrored copies and models, the mean over channels. nil unless
+	// asked for.
+	Variance *imageio.Image
 	// Spec is the model's.
 	Spec *Spec
 }

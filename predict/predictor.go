@@ -28,9 +28,6 @@ func New(spec Spec, run onnx.Runner, more ...onnx.Runner) (*Predictor, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	if err := spec.pending(); err != nil {
-		return nil, err
-	}
 	p := &Predictor{spec: spec, values: spec.ChannelValues()}
 	var errs []error
 	for _, r := range append([]onnx.Runner{run}, more...) {
@@ -88,7 +85,19 @@ type Request struct {
 	Space         Space
 	Probabilities bool // keep an image with a channel for each channel of the model's output
 	Mirror        bool // average over the Spec's tile.mirror axes
-	// Progress is called after each run of the model, from the goroutine that predicts.
+	// Entropy asks for the entropy of the probabilities, Variance for how much mirrored copies and the models of an
+	// ensemble differ: see [Prediction].
+	Entropy, Variance bool
+	// Memory bounds, in bytes, what the process holds at a time: where it would be more, the image is gone through in
+	// bricks whose border windows run twice. 0: half of the memory that is free, at most 4 GB, as far as that
+	// can be kept; a bound that is given and cannot be kept is a [*MemoryError].
+	Memory int64
+	// Threads share the work around the model; 0: GOMAXPROCS.
+	Threads int
+	// Plan is called before the first run of the model, and after it, when the model's time and memory are known.
+	Plan func(Plan)
+	// Progress is called after each run of the model, from the goroutine that predicts: done of total windows, each counted
+	// for every mirrored copy and every model.
 	Progress func(done, total int)
 }
 
@@ -115,20 +124,17 @@ func (p *Predictor) PredictPrepared(ctx context.Context, in *Prepared, r Request
 	if err := checkPrepared(in.Image); err != nil {
 		return nil, err
 	}
-	s, err := p.scores(ctx, in.Image, r)
+	if p.spec.Task.spatial() {
+		return p.predictVoxels(ctx, in, r)
+	}
+	s, err := p.imageScores(ctx, in.Image, r)
 	if err != nil {
 		return nil, err
 	}
-	switch p.spec.Task {
-	case Classification:
-		return p.classify(s)
-	case Regression:
+	if p.spec.Task == Regression {
 		return p.regress(s)
-	case ImageToImage:
-		return p.imagine(ctx, in, s, r)
-	default:
-		return p.segment(ctx, in, s, r)
 	}
+	return p.classify(s)
 }
 
 // Prepared is an image as the model sees it, and the way back.

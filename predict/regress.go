@@ -32,7 +32,7 @@ func (m *model) imageScores(t *onnx.Tensor) (*scores, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &scores{size: [3]int{1, 1, 1}, channels: channels, read: func(c int, dst []float32) { v.copy(dst[:1], c) }}, nil
+	return &scores{values: v[:channels]}, nil
 }
 
 // regress turns scores into the numbers of the labels, in their order.

@@ -248,3 +248,12 @@ func (c *Course) Held(bricks []Brick) int {
 	}
 	return most
 }
+
+// Count returns the number of windows that reach into a brick.
+func (c *Course) Count(b Brick) int {
+	n := 1
+	for a := range 3 {
+		n *= c.axes[a].last[b.High[a]-1] + 1 - c.axes[a].first[b.Low[a]]
+	}
+	return n
+}
