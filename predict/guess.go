@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/nitrain/nitrain/imageio/patch"
+	"github.com/nitrain/nitrain/imageio/transform"
 	"github.com/nitrain/nitrain/onnx"
 )
 
@@ -55,6 +56,47 @@ func guessDecode(s *Spec, classes int) {
 	for i := 1; i < classes; i++ {
 		s.Labels = append(s.Labels, Label{Value: i, Name: fmt.Sprintf("label %d", i)})
 	}
+}
+
+// GuessModel is [Guess] with what a model's graph says beside its shapes: no activation where the graph ends in
+// one. Where sizes are free, a 3-D model gets windows
+// of about 96 voxels and a 2-D model sees slice after slice, in sizes that the network's strides divide: others
+// fail where its paths are joined.
+func GuessModel(m *onnx.Model) (Spec, error) {
+	s, err := Guess(m.Inputs(), m.Outputs())
+	if err != nil {
+		return Spec{}, err
+	}
+	if end := onnx.GuessTask(m).Activation; end == "softmax" || end == "sigmoid" {
+		s.Decode.Activation = None
+	}
+	if s.Task.spatial() && s.Tile == nil {
+		if err := guessSizes(&s, divisors(m.Graph(), s.Input.Name, s.Input.Layout.Axes())); err != nil {
+			return Spec{}, err
+		}
+	}
+	return s, s.Validate()
+}
+
+// guessSizes sets windows and padding for a model whose sizes are free but for what its strides divide.
+func guessSizes(s *Spec, divisors []int) error {
+	by, err := s.Input.Layout.Size(divisors)
+	if err != nil {
+		return err
+	}
+	s.Tile = &Tile{Size: [3]int{0, 0, 1}}
+	if _, flat := s.Input.Layout.Missing(); !flat {
+		const usual = 96
+		for a, n := range by {
+			s.Tile.Size[a] = (usual + n - 1) / n * n
+		}
+		s.Tile.Overlap, s.Tile.Blend = Overlap{0.5, 0.5, 0.5}, patch.Gaussian
+		return nil
+	}
+	if by != [3]int{1, 1, 1} {
+		s.Prepare = append(s.Prepare, transform.PadMultiple{K: transform.Each(by)})
+	}
+	return nil
 }
 
 // guessTile returns windows of the sizes that a model fixes.

@@ -201,7 +201,7 @@ func attachSpec(m *onnx.Model, flag, src, sha string) (bool, error) {
 			return false, nil
 		}
 	case "guess":
-		spec, err = predict.Guess(m.Inputs(), m.Outputs())
+		spec, err = predict.GuessModel(m)
 	default:
 		spec, err = readSpecFile(flag)
 	}
