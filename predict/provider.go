@@ -24,6 +24,10 @@ type Choice struct {
 	// Deviation is the largest difference from the plain provider's output on the probe tile, relative to the
 	// largest value there; 0 where nothing was compared.
 	Deviation float64 `json:"deviation"`
+	// Changed is the part of the probe tile's voxels whose label differs from the plain provider's.
+	Changed float64 `json:"changed"`
+	// Peak is the resident memory, in bytes, of the process that tried it; 0 where nothing was tried.
+	Peak int64 `json:"peak"`
 	// SecondsPerTile is what the model took for the probe tile; 0 where nothing was timed.
 	SecondsPerTile float64 `json:"seconds_per_tile"`
 	// Remembered is set where the choice was made in an earlier process.

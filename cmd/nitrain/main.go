@@ -9,10 +9,12 @@ import (
 	"syscall"
 
 	"github.com/nitrain/nitrain/onnx/ort"
+	"github.com/nitrain/nitrain/predict"
 )
 
 func main() {
-	ort.ProbeMain() // a child process that only tries whether a model opens ends here
+	ort.ProbeMain()     // a child process that only tries whether a model opens ends here
+	predict.TrialMain() // and one that tries what runs it fastest here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

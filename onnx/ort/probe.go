@@ -10,10 +10,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/nitrain/nitrain/internal/child"
 )
 
 // probeVariable tells a child process that it is one; its value is a request in JSON.
@@ -73,7 +74,7 @@ func serveProbe(req request) error {
 	if err := load(req.Options.Library, req.Options.Provider); err != nil {
 		return err
 	}
-	if err := limitMemory(req.Options.ProbeMemory); err != nil {
+	if err := child.LimitMemory(req.Options.ProbeMemory); err != nil {
 		return err
 	}
 	src := source{name: req.Path, path: req.Path}
@@ -84,7 +85,7 @@ func serveProbe(req request) error {
 		}
 		src = source{name: "model in memory", raw: raw}
 	} else {
-		go endWithParent()
+		go child.EndWithParent()
 	}
 	req.Options.Untrusted = false
 	s, err := open(src, req.Options)
@@ -92,12 +93,6 @@ func serveProbe(req request) error {
 		return err
 	}
 	return s.Close()
-}
-
-// endWithParent ends the process when its standard input closes, which is when the parent has gone.
-func endWithParent() {
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	os.Exit(1) //nolint:forbidigo // nobody is left to answer
 }
 
 func probe(ctx context.Context, src source, o Options) error {
@@ -137,48 +132,11 @@ func probe(ctx context.Context, src source, o Options) error {
 
 // runChild asks a child process and returns what it printed.
 func runChild(ctx context.Context, src source, o Options) (stdout, stderr []byte, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
 	asked, err := json.Marshal(request{Path: src.path, Options: o})
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), probeVariable+"="+string(asked), "GOTRACEBACK=none")
-	cmd.WaitDelay = time.Second
-	var out, errs bounded
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if src.path == "" {
-		cmd.Stdin = bytes.NewReader(src.raw)
-	} else {
-		alive, keep, err := os.Pipe()
-		if err != nil {
-			return nil, nil, err
-		}
-		defer errorsIgnored(alive.Close, keep.Close)
-		cmd.Stdin = alive
-	}
-	err = cmd.Run()
-	if err == nil {
-		err = errors.New("no answer")
-	}
-	return out.kept, errs.kept, err
-}
-
-func errorsIgnored(closers ...func() error) {
-	for _, c := range closers {
-		_ = c()
-	}
-}
-
-// bounded keeps the first 64 KiB that are written to it.
-type bounded struct{ kept []byte }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	b.kept = append(b.kept, p[:min(len(p), 64<<10-len(b.kept))]...)
-	return len(p), nil
+	return child.Run(ctx, probeVariable, string(asked), src.raw)
 }
 
 // lastReply finds the reply in what a child printed.
