@@ -109,6 +109,93 @@ func TestSpecFaultsAreNamed(t *testing.T) {
 	}
 }
 
+// wideSpec has the keys that fullSpec has not: a cascade of 2.5-D, regions in an order of their own.
+const wideSpec = `{"version":1,"task":"segmentation",
+ "input":{"layout":"zy","stack":3,"channels":[{"name":"CT"},{"name":"liver before","value":2}]},
+ "prepare":[{"op":"channels","of":[0],"steps":[{"op":"zscore"}]}],
+ "tile":{"size":[1,64,64],"overlap":[0,0.5,0.5],"skip_below":-900},
+ "decode":{"activation":"sigmoid","pick":"threshold","threshold":0.4,"restore_rule":"nnunet"},
+ "labels":[{"value":0,"name":"background"},{"value":2,"name":"whole tumour","channel":1,"region":[1,2,4]},{"value":1,"name":"core","channel":0}]}`
+
+// numberSpec is a regression's.
+const numberSpec = `{"version":1,"task":"regression","input":{"layout":"zyx","channels":[{"name":"T1w"}]},"prepare":[],
+ "decode":{"activation":"none","scale":[10],"offset":[40]},"labels":[{"value":0,"name":"age","unit":"years"}]}`
+
+// pictureSpec is that of an image-to-image model.
+const pictureSpec = `{"version":1,"task":"image","input":{"layout":"zyx","channels":[{"name":"MR"}]},"prepare":[],
+ "decode":{"activation":"none","scale":[1000],"nan":-1024},"labels":[]}`
+
+func TestSpecFaultsOfTasks(t *testing.T) {
+	for _, c := range []struct{ text, old, new, want string }{
+		{wideSpec, `"stack":3`, `"stack":2`, "input.stack: want an odd number"},
+		{wideSpec, `"layout":"zy"`, `"layout":"zyx"`, "input.stack: only with a layout of two axes"},
+		{wideSpec, `[1,64,64]`, `[64,1,64]`, "input.stack: wants a tile whose size is 1 along x"},
+		{wideSpec, `[1,64,64]`, `[2,64,64]`, "tile.size: want 1 or 0 along x"},
+		{wideSpec, `{"name":"CT"},`, ``, "want at least one without a value"},
+		{wideSpec, `{"name":"CT"},{"name":"liver before","value":2}`, `{"name":"liver before","value":2},{"name":"CT"}`, "want the channels that are made from a label image last"},
+		{wideSpec, `before","value":2`, `before","value":0`, "input.channels[1].value: want 1"},
+		{wideSpec, `"restore_rule":"nnunet"`, `"restore_rule":"monai"`, "decode.restore_rule: want nnunet"},
+		{wideSpec, `"restore_rule"`, `"restore":"labels","restore_rule"`, "decode.restore_rule: not with restore labels"},
+		{wideSpec, `"channel":0`, `"channel":1`, "labels[2].channel: 1 stands twice"},
+		{wideSpec, `,"channel":0`, ``, "want a channel for each of them or for none, got 1 of 2"},
+		{wideSpec, `"channel":0`, `"channel":-1`, "labels[2].channel: want 0 to"},
+		{wideSpec, `"name":"background"`, `"name":"background","channel":2`, "background has none with pick threshold"},
+		{wideSpec, `[1,2,4]`, `[-1]`, "labels[1].region"},
+		{wideSpec, `"skip_below":-900`, `"skip_below":"a"`, "skip_below"},
+		{wideSpec, `"threshold":0.4`, `"threshold":0.4,"nan":0`, "only with the tasks regression and image"},
+		{wideSpec, `"channel":0`, `"channel":0,"unit":"mm"`, "labels[2].unit: only"},
+		{wideSpec, `"pick":"threshold","threshold":0.4`, `"pick":"argmax"`, "want a channel for each"},
+		{wideSpec, `"pick":"threshold",`, ``, "decode.pick: want argmax or threshold"},
+		{wideSpec, `"task":"segmentation"`, `"task":"classification"`, "tile: a classification sees the whole image"},
+		{numberSpec, `"labels":[{"value":0,"name":"age","unit":"years"}]`, `"labels":[]`, "labels: a regression wants one"},
+		{numberSpec, `"value":0`, `"value":1`, "labels[0].value: want the channel of the output"},
+		{numberSpec, `"scale":[10]`, `"scale":[10,1]`, "decode.scale: want one number or one for each of the 1 labels"},
+		{numberSpec, `"scale":[10]`, `"pick":"argmax"`, "decode.pick and threshold: not with the task regression"},
+		{numberSpec, `"scale":[10]`, `"nan":1`, "decode.nan"},
+		{numberSpec, `"none"`, `"softmax"`, "decode.activation: want none or sigmoid"},
+		{numberSpec, `"scale":[10]`, `"restore":"logits"`, "decode.restore: not with"},
+		{numberSpec, `"unit":"years"`, `"channel":0`, "value says the channel"},
+		{numberSpec, `"unit":"years"`, `"region":[1]`, "labels[0].region: only with the task segmentation"},
+		{pictureSpec, `"nan":-1024`, `"restore_rule":"nnunet"`, "decode.restore_rule: only with the task segmentation"},
+		{pictureSpec, `"nan":-1024`, `"keep":[{"largest":1}]`, "decode.keep: only with the task segmentation"},
+		{pictureSpec, `"prepare":[]`, `"prepare":[],"tile":{"size":[0,0,0],"overlap":0,"skip_below":0}`, "tile.skip_below: only with"},
+	} {
+		if _, err := predict.ParseSpec([]byte(c.text)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(c.text, c.old) {
+			t.Fatalf("%q is not in the Spec", c.old)
+		}
+		_, err := predict.ParseSpec([]byte(strings.Replace(c.text, c.old, c.new, 1)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: want %q, got %v", c.new, c.want, err)
+		}
+		if fault, ok := errors.AsType[*predict.SpecError](err); !ok || fault.Hint() == "" {
+			t.Errorf("%s: %T without a hint", c.new, err)
+		}
+	}
+}
+
+// A Spec from the future names what is not known, and the hint says where it may come from.
+func TestSpecFromTheFuture(t *testing.T) {
+	for old, change := range map[string][2]string{
+		`"version":1`:      {`"version":2`, "version: want 1, got 2"},
+		`"stack":3`:        {`"stack":3,"dose":1`, "input.dose: unknown key"},
+		`{"op":"channels"`: {`{"op":"denoise"},{"op":"channels"`, `unknown op "denoise"`},
+		`{"op":"zscore"}`:  {`{"op":"zscore","robust":true}`, `unknown key "robust"`},
+	} {
+		_, err := predict.ParseSpec([]byte(strings.Replace(wideSpec, old, change[0], 1)))
+		fault, ok := errors.AsType[*predict.SpecError](err)
+		if !ok || !fault.Newer || !strings.Contains(err.Error(), change[1]) || !strings.Contains(fault.Hint(), "newer nitrain") {
+			t.Errorf("%s: %v", change[0], err)
+		}
+	}
+	_, err := predict.ParseSpec([]byte(strings.Replace(wideSpec, `"zy"`, `"zz"`, 1)))
+	if fault, ok := errors.AsType[*predict.SpecError](err); !ok || fault.Newer {
+		t.Errorf("a fault of this version: %v", err)
+	}
+}
+
 func TestSpecReportsAllFaultsAtOnce(t *testing.T) {
 	_, err := predict.ParseSpec([]byte(`{"version":1,"task":"segmentation","input":{"layout":"xyz"},"tiles":{},"decode":{"pick":"argmax"}}`))
 	want := []string{"input.channels: missing", "tiles: unknown key", "decode.activation: missing", "prepare: missing", "labels: missing"}
@@ -191,6 +278,9 @@ func TestGuess(t *testing.T) {
 func FuzzSpec(f *testing.F) {
 	f.Add([]byte(fullSpec))
 	f.Add([]byte(`{"version":1}`))
+	f.Add([]byte(wideSpec))
+	f.Add([]byte(numberSpec))
+	f.Add([]byte(pictureSpec))
 	files, _ := filepath.Glob("../docs/examples/specs/*.json")
 	for _, file := range files {
 		raw, err := os.ReadFile(file)

@@ -169,7 +169,11 @@ func readFields(v any, keys map[string]json.RawMessage) []*FormatError {
 			continue
 		}
 		if err := json.Unmarshal(raw, val.Field(i).Addr().Interface()); err != nil {
-			faults = append(faults, &FormatError{Key: name, Err: valueError(err, val.Field(i).Type(), raw)})
+			fault := &FormatError{Key: name, Err: valueError(err, val.Field(i).Type(), raw)}
+			if inner, ok := errors.AsType[*FormatError](err); ok { // of a step inside a step
+				fault.Unknown, fault.hint = inner.Unknown, inner.hint
+			}
+			faults = append(faults, fault)
 		}
 	}
 	var unknown []string
