@@ -278,6 +278,88 @@ def run(case, out):
     return record
 
 
+class Pointwise(torch.nn.Module):
+    """Logits that depend on the voxel's channels and on where in the window it lies, so that blending shows."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, x):
+        place = torch.arange(x.shape[2], dtype=torch.float32).reshape([1, -1] + [1] * (x.ndim - 3))
+        place = place * 0.05 + torch.arange(x.shape[-1], dtype=torch.float32) * 0.02
+        x = x.sum(1)
+        return torch.stack([0.8 - 0.5 * x.abs() if c == 1 else x * (0.5 * c - 0.4) + place * (c - 1) + 0.1 * c for c in range(self.outputs)], 1)
+
+
+def small_cases():
+    z, label = "ZScoreNormalization", {"background": 0, "a": 1, "b": 2}
+    conf = lambda patch, spacing, schemes, mask, **more: configuration(patch, spacing, schemes, mask, {"architecture": {"network_class_name": "none", "arch_kwargs": {}, "_kw_requires_import": []}}, **more)
+    yield dict(name="2d", config="2d", channels={"0": "T1"}, labels=label, size=(17, 19, 6), zoom=(1.1, 0.9, 4.0),
+               plan=plan("D", [1, 0, 2], "NibabelIO", {"2d": conf([4, 12], [3.5, 1.0], [z], [False])}, [CT]))
+    yield dict(name="ct", config="3d_fullres", channels={"0": "CT"}, labels=label, size=(15, 13, 11), zoom=(0.9, 1.0, 1.3),
+               plan=plan("D", [0, 1, 2], "SimpleITKIO", {"3d_fullres": conf([8, 8, 10], [1.1, 1.2, 0.8], ["CTNormalization"], [False])}, [CT]))
+    yield dict(name="anisotropic", config="3d_fullres", channels={"0": "T2"}, labels=label, size=(14, 6, 16), zoom=(0.8, 3.5, 0.75),
+               plan=plan("D", [1, 2, 0], "SimpleITKIO", {"3d_fullres": conf([4, 12, 10], [3.0, 0.7, 0.9], [z], [True])}, [CT]))
+    yield dict(name="two_longest", config="3d_fullres", channels={"0": "T2"}, labels=label, size=(12, 11, 20), zoom=(1.25, 1.25, 0.24),
+               plan=plan("D", [0, 1, 2], "SimpleITKIO", {"3d_fullres": conf([8, 8, 8], [0.3, 1.0, 4.0], [z], [False])}, [CT]))
+    yield dict(name="never", config="3d_fullres", channels={"0": "T2"}, labels=label, size=(14, 6, 16), zoom=(0.8, 3.5, 0.75),
+               plan=plan("D", [0, 1, 2], "SimpleITKIO", {"3d_fullres": conf([12, 4, 12], [0.9, 3.0, 0.7], [z], [False],
+                         resampling_fn_data_kwargs={**DATA, "force_separate_z": False}, resampling_fn_probabilities_kwargs={**SCORES, "force_separate_z": False})}, [CT]))
+    yield dict(name="regions", config="3d_fullres", channels={"0": "T1", "1": "CT", "2": "T2"}, size=(13, 12, 11), zoom=(1.2, 1.1, 1.0),
+               labels={"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}, order=[2, 1],
+               plan=plan("D", [2, 1, 0], "SimpleITKIO", {"3d_fullres": conf([8, 6, 8], [1, 1, 1], [z, "CTNormalization", z], [True, False, True])}, [CT] * 3))
+    yield dict(name="cascade", config="3d_cascade", channels={"0": "CT"}, labels=label, size=(15, 13, 11), zoom=(0.9, 1.0, 1.3), previous=True,
+               plan=plan("D", [2, 0, 1], "SimpleITKIO", {"3d_fullres": conf([8, 8, 10], [0.7, 1.1, 0.8], ["CTNormalization"], [False]),
+                         "3d_cascade": {"inherits_from": "3d_fullres", "previous_stage": "3d_lowres"}}, [CT]))
+
+
+def pattern(size, channel):
+    """Whole numbers [z, y, x] that a few lines of any language repeat: zero near the border and in one hole."""
+    x, y, z = np.meshgrid(*[np.arange(n) for n in size], indexing="ij")
+    v = (7 * x + 13 * y + 29 * z + 3 * x * y + 5 * y * z + 11 * channel) % 97 * 4 - 60
+    inside = (x >= 2) & (x < size[0] - 1) & (y >= 1) & (y < size[1] - 1) & (z < size[2] - 1)
+    hole = (abs(x - size[0] // 2) <= 1) & (y == size[1] // 2) & (z == size[2] // 2)
+    return (v * (inside & ~hole)).transpose(2, 1, 0).astype(np.float32)
+
+
+def digits(a):
+    return "".join(str(int(v)) for v in np.asarray(a).ravel())
+
+
+def rounded(a, every=1):
+    return [float(f"{v:.6g}") for v in np.asarray(a).ravel()[::every]]
+
+
+def small(path):
+    records = []
+    for case in small_cases():
+        manager = PlansManager(case["plan"])
+        conf = manager.get_configuration(case["config"])
+        data = {"channel_names": case["channels"], "labels": case["labels"], "numTraining": 1, "file_ending": ".nii.gz"}
+        if "order" in case:
+            data["regions_class_order"] = case["order"]
+        image = np.stack([pattern(case["size"], c) for c in range(len(case["channels"]))])
+        seg = (pattern(case["size"], 5) % 3).astype(np.int8)[None] if case.get("previous") else None
+        zooms = [float(np.float32(v)) for v in case["zoom"]]
+        arrays, seg, props = conf.preprocessor_class(verbose=False).run_case_npy(image, seg, {"spacing": zooms[::-1]}, manager, conf, data)
+        if case.get("previous"):
+            arrays = np.vstack((arrays, convert_labelmap_to_one_hot(seg[0], manager.get_label_manager(data).foreground_labels, arrays.dtype)))
+        outputs = manager.get_label_manager(data).num_segmentation_heads
+        p = Single(tile_step_size=0.5, use_gaussian=True, use_mirroring=True, device=torch.device("cpu"), allow_tqdm=False)
+        net = Pointwise(outputs)
+        p.manual_initialization(net, manager, conf, [net.state_dict()], data, "nnUNetTrainer", (0, 1))
+        logits = p.predict_logits_from_preprocessed_data(torch.from_numpy(arrays))
+        labels, probabilities = convert_predicted_logits_to_segmentation_with_correct_shape(
+            logits, manager, conf, manager.get_label_manager(data), dict(props), return_probabilities=True)
+        back = untransposed(arrays, manager)
+        records.append({"name": case["name"], "plans": case["plan"], "dataset": data, "configuration": case["config"], "size": case["size"],
+                        "zooms": zooms, "previous": bool(case.get("previous")), "shape": list(back.shape), "prepared": rounded(back),
+                        "labels": digits(labels), "every": 3, "probabilities": rounded(probabilities, 3)})
+    with open(path, "w") as f:
+        json.dump(records, f, separators=(",", ":"))
+
+
 def main():
     if sys.argv[1] == "--small":
         small(sys.argv[2])
