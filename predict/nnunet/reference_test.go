@@ -91,9 +91,14 @@ func (c smallCase) images(r *Recipe) []*imageio.Image {
 	}
 	all := []*imageio.Image{c.image(channels, imageio.Intensity)}
 	if c.Previous {
-		previous := c.image([]int{5}, imageio.Label)
-		for i, v := range previous.Data {
-			previous.Data[i] = float32(((int(v) % 3) + 3) % 3) // Python's remainder
+		previous := c.image(nil, imageio.Label)
+		previous.Channels = 1
+		for z := range c.Size[2] { // nnunet.py's blocks
+			for y := range c.Size[1] {
+				for x := range c.Size[0] {
+					previous.Data = append(previous.Data, float32((x/4+2*(y/3)+z/4)%3))
+				}
+			}
 		}
 		all = append(all, previous)
 	}
