@@ -92,7 +92,7 @@ func (a *app) runPredict(ctx context.Context, f predictFlags, model string, args
 		return err
 	}
 	p, err := a.openModel(model, f.spec, predict.Options{
-		Provider: f.provider, Memory: int64(f.memory), Ensemble: f.ensemble, Options: ort.Options{Untrusted: !f.trusted},
+		Provider: f.provider, Memory: int64(f.memory), Ensemble: f.ensemble, Probabilities: f.probabilities, Options: ort.Options{Untrusted: !f.trusted},
 	})
 	if err != nil {
 		return err
