@@ -19,6 +19,7 @@ import (
 	"github.com/nitrain/nitrain/onnx/edit"
 	"github.com/nitrain/nitrain/predict"
 	"github.com/nitrain/nitrain/predict/batch"
+	"github.com/nitrain/nitrain/predict/nnunet"
 	"github.com/nitrain/nitrain/predict/server"
 )
 
@@ -36,8 +37,19 @@ func unsupported(err error) bool {
 	var broken *structureError
 	var edited *edit.Error
 	var differs *parityError
+	if plansRefused(err) {
+		return true
+	}
 	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &beyond) || errors.As(err, &spec) || errors.As(err, &broken) || errors.As(err, &edited) || errors.As(err, &differs) ||
 		errors.Is(err, predict.ErrNoSpec) || errors.Is(err, onnx.ErrNotModel) || errors.Is(err, onnx.ErrExternalData) || errors.Is(err, hub.ErrNotModel)
+}
+
+// plansRefused tells errors about nnU-Net's plans that cannot be used.
+func plansRefused(err error) bool {
+	var items *nnunet.UntranslatableError
+	var file *nnunet.FormatError
+	var none *nnunet.NoModelError
+	return errors.As(err, &items) || errors.As(err, &file) || errors.As(err, &none)
 }
 
 // badData tells errors about scans, labels and lists.
@@ -60,9 +72,10 @@ func misused(err error) bool {
 	var config *finetune.ConfigError
 	var exposed *server.ExposedError
 	var reference *hub.RefError
+	var choice *nnunet.ChoiceError
 	var precision *convert.PrecisionError
 	var place *batch.PlaceError
-	return errors.As(err, &usage) || errors.As(err, &precision) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference) || errors.As(err, &place)
+	return errors.As(err, &usage) || errors.As(err, &precision) || errors.As(err, &config) || errors.As(err, &exposed) || errors.As(err, &reference) || errors.As(err, &place) || errors.As(err, &choice)
 }
 
 // outputs refuses files to write whose folder does not exist, that are folders or that are named twice,

@@ -23,6 +23,9 @@ import (
 type importFlags struct {
 	out, spec, report string
 	trusted           bool
+	plans             plansFlags
+	made              *predict.Spec // what a recipe of another kind amounts to; nil for a model alone
+	notes             []string      // on how it was made
 }
 
 // importReport is what import tells about a model.
@@ -45,13 +48,23 @@ func (a *app) importModel() *cobra.Command {
 images become its input (docs/spec.md), and says what the exporter did to the weights. "--spec guess" drafts a Spec from the
 shapes alone: edit it before you rely on it.
 
+With --plans the Spec is made from nnU-Net v2's plans.json and dataset.json (docs/nnunet.md). SRC may be the results folder itself where
+its folds have been exported: each becomes a model. "-o SPEC.json" writes the Spec alone.
+
 ` + exitHelp,
 		Example: `  nitrain import unet.onnx --spec spec.json -o model.onnx
-  nitrain import unet.onnx --spec guess -o model.onnx --report report.json`,
+  nitrain import unet.onnx --spec guess -o model.onnx --report report.json
+  nitrain import fold_0.onnx --plans nnUNet_results/Dataset009_Spleen --configuration 3d_fullres -o spleen.onnx`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.out == "" {
 				return usageError{errors.New("want a file to write: -o MODEL.onnx")}
+			}
+			if f.plans.meant(args[0]) {
+				return a.importPlans(cmd.Context(), args[0], f)
+			}
+			if f.plans.given() {
+				return usageError{errors.New("--configuration, --folds and --mirror go with nnU-Net's plans: --plans FOLDER")}
 			}
 			return a.runImport(cmd.Context(), args[0], f)
 		},
@@ -60,6 +73,7 @@ shapes alone: edit it before you rely on it.
 	flags.StringVarP(&f.out, "output", "o", "", "ONNX `FILE` to write")
 	flags.StringVar(&f.spec, "spec", "", "`FILE.json` with the Spec, or guess (default: the model's own)")
 	flags.StringVar(&f.report, "report", "", "also write the report to a JSON `FILE`")
+	f.plans.add(flags)
 	flags.BoolVar(&f.trusted, "trust", false, "open the model without trying it in a child process first")
 	return cmd
 }
@@ -91,7 +105,13 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 	if report.SHA256, err = digest.File(src); err != nil {
 		return err
 	}
-	if report.Spec, err = attachSpec(m, f.spec, src, report.SHA256); err != nil {
+	if f.made != nil {
+		report.Spec, err = true, attachMade(m, *f.made, report.SHA256)
+		report.Warnings = append(report.Warnings, f.notes...)
+	} else {
+		report.Spec, err = attachSpec(m, f.spec, src, report.SHA256)
+	}
+	if err != nil {
 		return err
 	}
 	if !report.Spec {
@@ -117,6 +137,20 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 		}
 		fmt.Fprintf(w, "%s -> %s\n", src, f.out)
 	})
+}
+
+// attachMade puts a Spec that another form of recipe amounts to into the model.
+func attachMade(m *onnx.Model, spec predict.Spec, sha string) error {
+	if err := predict.Matches(spec, m.Inputs(), m.Outputs()); err != nil {
+		return err
+	}
+	var from predict.Provenance
+	if spec.Provenance != nil {
+		from = *spec.Provenance
+	}
+	from.SHA256, from.Tool = sha, "nitrain "+version
+	spec.Provenance = &from
+	return predict.WriteSpec(m, spec)
 }
 
 // differs says that a training graph is not the function that the file is.

@@ -74,7 +74,7 @@ func allowed() map[string]string {
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict finetune/augment internal/record internal/native",
 		"cmd/nitrain": "imageio imageio/transform imageio/register imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx onnx/edit onnx/ort convert predict predict/batch predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
+			"onnx onnx/edit onnx/ort convert predict predict/batch predict/nnunet predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
 		"internal/demo":       "",
 		"internal/benchtrain": "onnx convert",
 		"internal/filelock":   "",

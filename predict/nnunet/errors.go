@@ -55,3 +55,16 @@ func (e *ChoiceError) Error() string {
 
 // Hint says where to choose.
 func (e *ChoiceError) Hint() string { return "--configuration names it" }
+
+// NoModelError says that a results folder holds checkpoints and no ONNX model.
+type NoModelError struct{ Folder string }
+
+// Error names the folder.
+func (e *NoModelError) Error() string {
+	return fmt.Sprintf("nnunet: %s: no fold_N/*.onnx", e.Folder)
+}
+
+// Hint says how a model comes there.
+func (*NoModelError) Hint() string {
+	return "nnU-Net keeps its networks as PyTorch checkpoints: the few lines of Python in docs/nnunet.md export each fold"
+}

@@ -236,3 +236,19 @@ func read(dir, name string) ([]byte, error) {
 	}
 	return raw, nil
 }
+
+// IsResults reports whether a folder looks like one that [Open] reads: plans.json and dataset.json in it, or results
+// folders.
+func IsResults(dir string) bool {
+	if exists(dir, "plans.json") && exists(dir, "dataset.json") {
+		return true
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		_, own := folderName(e.Name())
+		return e.IsDir() && own != "" && exists(filepath.Join(dir, e.Name()), "plans.json")
+	})
+}
