@@ -9,6 +9,7 @@ import (
 	"github.com/nitrain/nitrain/imageio/metric"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/predict"
+	"github.com/nitrain/nitrain/predict/evaluation"
 )
 
 // validate scores the current weights on the validation cases with the sliding window that serves, keeps
@@ -72,7 +73,7 @@ func (t *Trainer) judge(ctx context.Context) (*Validation, []shown, error) {
 
 // score predicts every validation case.
 func (t *Trainer) score(ctx context.Context) (*Validation, []shown, error) {
-	var cases []predict.CaseScore
+	var cases []evaluation.Case
 	var pictures []shown
 	for i := range t.valid {
 		s, err := t.validShelf.get(i)
@@ -87,18 +88,22 @@ func (t *Trainer) score(ctx context.Context) (*Validation, []shown, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("finetune: validate: %s: %w", s.id, err)
 		}
-		c := predict.CaseScore{ID: s.id, Labels: labels}
+		c := evaluation.Case{ID: s.id, Labels: labels}
 		cases = append(cases, c)
 		if len(pictures) < mostShown {
 			pictures = append(pictures, shown{s.id, s.prepared.Image, out.Labels, s.truth, c.Dice()})
 		}
 	}
-	return summarize(predict.NewReport(t.plan.spec, cases)), pictures, nil
+	report, err := evaluation.NewReport(t.plan.spec.Labels, cases, evaluation.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return summarize(report), pictures, nil
 }
 
 // summarize keeps of a report what training reports. Labels that a case has neither predicted nor true do
 // not count; a score that does not exist at all is 0.
-func summarize(r *predict.Report) *Validation {
+func summarize(r *evaluation.Report) *Validation {
 	v := &Validation{Score: number(float64(r.Mean.Dice)), Dice: map[int]float64{}}
 	for _, l := range r.Labels {
 		if d := float64(l.Dice); !math.IsNaN(d) {

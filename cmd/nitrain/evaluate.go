@@ -2,93 +2,210 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nitrain/nitrain/imageio/dataset"
 	"github.com/nitrain/nitrain/predict"
+	"github.com/nitrain/nitrain/predict/evaluation"
 )
 
 func (a *app) evaluate() *cobra.Command {
-	var data dataFlags
-	var out, spec string
-	var surfaces bool
+	var f evaluateFlags
 	cmd := &cobra.Command{
-		Use:   "evaluate MODEL --data CASES",
-		Short: "Compare a model's predictions with the truth, per case and label",
-		Long: `Predicts every case on its own grid and compares with its label image: Dice, IoU, precision, sensitivity and volumes,
-with --surfaces also HD95 and ASSD in mm. Means are over the cases in which a label occurs.
+		Use:   "evaluate MODEL --data CASES, or evaluate --predictions FILES --labels FILES",
+		Short: "Compare a model's predictions, or finished segmentations, with the truth",
+		Long: `Predicts every case on its own grid and compares with the truth, per case, per label and per group (column group of the list),
+with bootstrap intervals over cases. One bad case is reported and does not stop the others.
+
+Segmentations: Dice, IoU, precision, sensitivity, specificity, volumes, and of surfaces HD, HD95, ASSD, ASD, surface Dice and NSD
+within a tolerance (--surfaces=false leaves these out; they cost a second or two on a label of 512x512x300 voxels). Labels that
+the Spec makes of several values (region) are compared as regions. Means leave out what does not exist.
+Classes: confusion matrix, accuracy, AUC, average precision, calibration. Numbers: MAE, RMSE, R2, Pearson's r, bias and limits of
+agreement. Images: MAE, RMSE, PSNR, SSIM. The column label of the list is then the class, the number or the true image's file.
+
+With --predictions no model runs: FILES are a pattern or a folder, paired with --labels by what the wildcards match or by name.
 
 ` + exitHelp,
-		Example: `  nitrain evaluate tuned.onnx --data test.csv
-  nitrain evaluate tuned.onnx --images 'img/*.nii.gz' --labels 'seg/*.nii.gz' --surfaces -o scores.csv`,
-		Args: cobra.ExactArgs(1),
+		Example: `  nitrain evaluate tuned.onnx --data test.csv -o report.html -o scores.csv
+  nitrain evaluate --predictions 'seg/*.nii.gz' --labels 'truth/*.nii.gz' --nnunet-summary summary.json
+  nitrain evaluate --predictions seg --labels truth --region 'whole=1,2,3' --region 'core=2,3' --tolerance whole=2,core=1`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runEvaluate(cmd.Context(), args[0], spec, out, data, surfaces)
+			model := ""
+			if len(args) > 0 {
+				model = args[0]
+			}
+			return a.runEvaluate(cmd.Context(), f, model)
 		},
 	}
-	data.register(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "", "write a row for each case and label to a CSV `FILE`")
-	cmd.Flags().StringVar(&spec, "spec", "", "`FILE` with a Spec to follow instead of the model's own")
-	cmd.Flags().BoolVar(&surfaces, "surfaces", false, "also surface distances, which take seconds on large labels")
+	f.register(cmd)
 	return cmd
 }
 
-func (a *app) runEvaluate(ctx context.Context, model, spec, out string, data dataFlags, surfaces bool) error {
-	cases, err := data.read()
+func (a *app) runEvaluate(ctx context.Context, f evaluateFlags, model string) error {
+	if (model == "") == (f.predictions == "") {
+		return usageError{errors.New("want a MODEL or --predictions FILES, one of them")}
+	}
+	o, err := f.options(a.seed)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
-	if err := outputs(out); err != nil {
-		return err
-	}
-	p, err := a.openPredictor(model, spec, true)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	if err := dataset.Check(ctx, cases, dataset.Want{Labelled: true}); err != nil {
+	if err := errors.Join(outputs(append(f.out, f.nnunet)...), f.named()); err != nil {
 		return err
 	}
 	bar := a.progress()
-	report, err := p.Evaluate(ctx, cases, predict.Evaluation{Surfaces: surfaces, Progress: func(done, total int, last predict.CaseScore) {
-		bar.show("evaluate", done, total, fmt.Sprintf("%s dice %.3f", last.ID, last.Dice()), map[string]any{"case": last.ID})
-	}})
+	o.Progress = func(p evaluation.Progress) {
+		text, fields := fmt.Sprintf("%s %.3f", p.ID, p.Score), map[string]any{"case": p.ID}
+		if p.Err != nil {
+			bar.note("nitrain: evaluate: " + p.Err.Error())
+			text, fields["error"] = p.ID+" failed", p.Err.Error()
+		}
+		bar.show("evaluate", p.Done, p.Total, text, fields)
+	}
+	judge, cases, shut, err := a.openEvaluation(f, model, o)
+	if err != nil {
+		return err
+	}
+	defer shut()
+	report, err := judge.Run(ctx, cases)
 	if err != nil {
 		return err
 	}
 	bar.clear()
-	if out != "" {
-		var text strings.Builder
-		if err := report.WriteCSV(&text); err != nil {
-			return err
-		}
-		if err := writeWhole(out, []byte(text.String())); err != nil {
-			return err
-		}
+	report.About.Model, report.About.Data = model, f.source()
+	a.identify(&report.About, cases)
+	if err := f.write(report); err != nil {
+		return err
 	}
-	return a.result(report, func(w io.Writer) { printScores(w, report, surfaces) })
+	if err := a.result(report, func(w io.Writer) { printScores(w, report) }); err != nil {
+		return err
+	}
+	return report.Err()
 }
 
-func printScores(w io.Writer, r *predict.Report, surfaces bool) {
-	row := func(name string, m predict.Means, cases string) {
-		fmt.Fprintf(w, "%-24s %7.4f %7.4f %9.4f %11.4f %12.4f", name, m.Dice, m.IoU, m.Precision, m.Sensitivity, m.VolumeError)
-		if surfaces {
-			fmt.Fprintf(w, " %8.2f %8.2f", m.HD95, m.ASSD)
+// openEvaluation opens the model, or pairs predictions with the truth.
+func (a *app) openEvaluation(f evaluateFlags, model string, o evaluation.Options) (*evaluation.Evaluation, []dataset.Case, func(), error) {
+	if model == "" {
+		files, cases, err := f.pairs()
+		if err != nil {
+			return nil, nil, nil, err
 		}
-		fmt.Fprintf(w, " %6s\n", cases)
+		labels, err := f.labelled()
+		return evaluation.OfFiles(files, labels, o), cases, func() {}, err
 	}
-	fmt.Fprintf(w, "%-24s %7s %7s %9s %11s %12s", "label", "dice", "iou", "precision", "sensitivity", "volume error")
-	if surfaces {
-		fmt.Fprintf(w, " %8s %8s", "hd95 mm", "assd mm")
+	cases, err := f.data.read()
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	fmt.Fprintf(w, " %6s\n", "cases")
-	for _, l := range r.Labels {
-		row(fmt.Sprintf("%d %s", l.Value, l.Name), l.Means, strconv.Itoa(l.Cases))
+	p, err := a.openPredictor(model, f.spec, true)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	row("mean", r.Mean, strconv.Itoa(len(r.Cases)))
+	return evaluation.OfModel(p, o), cases, func() { p.Close() }, nil
+}
+
+// pairs finds the truth of each prediction: files by the case's ID.
+func (f evaluateFlags) pairs() (map[string]string, []dataset.Case, error) {
+	files := map[string]string{}
+	if f.data.data == "" {
+		if f.data.labels == "" {
+			return nil, nil, usageError{errors.New("--predictions: want the truth: --labels FILES, or --data FILE")}
+		}
+		cases, err := dataset.ReadGlobs(append([]string{f.predictions}, f.data.images...), f.data.labels)
+		for i, c := range cases {
+			files[c.ID] = c.Images[0]
+			cases[i].Images = c.Images[1:]
+		}
+		return files, cases, err
+	}
+	cases, err := f.data.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := dataset.Files(f.predictions)
+	if err != nil {
+		return nil, nil, err
+	}
+	byStem := map[string]string{}
+	for _, path := range found {
+		byStem[dataset.Stem(path)] = path
+	}
+	for _, c := range cases {
+		names := []string{c.ID, dataset.Stem(c.ID), dataset.Stem(c.Label)}
+		for _, im := range c.Images {
+			names = append(names, dataset.Stem(im), strings.TrimSuffix(dataset.Stem(im), "_0000"))
+		}
+		for _, n := range names {
+			if path, ok := byStem[n]; ok && files[c.ID] == "" {
+				files[c.ID] = path
+			}
+		}
+	}
+	return files, cases, nil
+}
+
+// write writes the reports that were asked for.
+func (f evaluateFlags) write(r *evaluation.Report) error {
+	for _, file := range f.out {
+		render := r.WriteCSV
+		switch strings.ToLower(filepath.Ext(file)) {
+		case ".html":
+			render = r.WriteHTML
+		case ".json":
+			render = func(w io.Writer) error {
+				e := json.NewEncoder(w)
+				e.SetIndent("", " ")
+				return e.Encode(r)
+			}
+		}
+		if err := writeRendered(file, render); err != nil {
+			return err
+		}
+	}
+	if f.nnunet == "" {
+		return nil
+	}
+	return writeRendered(f.nnunet, r.WriteNNUNet)
+}
+
+func writeRendered(file string, render func(io.Writer) error) error {
+	var text strings.Builder
+	if err := render(&text); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return writeWhole(file, []byte(text.String()))
+}
+
+// labelled returns the labels to compare without a model: a Spec's, or regions; nil: what occurs.
+func (f evaluateFlags) labelled() ([]predict.Label, error) {
+	var labels []predict.Label
+	if f.spec != "" {
+		spec, err := readSpecFile(f.spec)
+		if err != nil {
+			return nil, err
+		}
+		labels = spec.Labels
+	}
+	for i, text := range f.regions {
+		name, values, err := parseRegion(text)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		labels = append(labels, predict.Label{Value: i + 1, Name: name, Region: values})
+	}
+	return labels, nil
+}
+
+// exists reports whether a file is there.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

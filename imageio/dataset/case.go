@@ -19,6 +19,8 @@ type Case struct {
 	Images []string `json:"images"`
 	// Label is the file of the reference segmentation, "" when there is none.
 	Label string `json:"label,omitempty"`
+	// Target is the table's label as it is written there, for tasks whose truth is a class or a number.
+	Target string `json:"-"`
 	// Group ties cases together that must stay on one side of a split, for example a subject; "" is none.
 	Group string `json:"group,omitempty"`
 	// Extra holds every other column of the table. "split" (train, valid or test) is understood by [Assigned].

@@ -29,7 +29,7 @@ func write(t *testing.T, path, text string) string {
 func TestTables(t *testing.T) {
 	dir := t.TempDir()
 	want := []Case{
-		{ID: "a", Images: []string{filepath.Join(dir, "x/a.nii.gz"), filepath.Join(dir, "x/a_2.nii")}, Label: filepath.Join(dir, "y/a.nii.gz"), Group: "s1", Extra: map[string]string{"site": "North, 1"}},
+		{ID: "a", Images: []string{filepath.Join(dir, "x/a.nii.gz"), filepath.Join(dir, "x/a_2.nii")}, Label: filepath.Join(dir, "y/a.nii.gz"), Target: "y/a.nii.gz", Group: "s1", Extra: map[string]string{"site": "North, 1"}},
 		{ID: "b.v2", Images: []string{"/abs/b.v2.nii.gz", filepath.Join(dir, "x/b_2.nii")}, Group: "", Extra: map[string]string{"site": ""}},
 	}
 	for name, text := range map[string]string{

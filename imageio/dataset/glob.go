@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// ReadGlobs pairs files by patterns, one per channel, and a pattern of labels ("" for none). Files belong
-// together when the wildcards matched the same text ("a/*_T1.nii.gz" with "b/*_seg.nii.gz"), or else when
+// ReadGlobs pairs files by patterns, one per channel, and a pattern of labels ("" for none). A folder stands
+// for the image files in it. Files belong together when the wildcards matched the same text ("a/*_T1.nii.gz" with "b/*_seg.nii.gz"), or else when
 // their names without extension are equal. Every file without a partner is reported.
 func ReadGlobs(images []string, label string) ([]Case, error) {
 	cases, err := readGlobs(images, label)
@@ -70,7 +70,22 @@ func Glob(pattern string) ([]string, error) {
 	return files, nil
 }
 
+// Files lists the files that a pattern matches, or the image files in a folder, sorted. Nothing found gives a [*ListError].
+func Files(pattern string) ([]string, error) {
+	files, err := glob(pattern)
+	if err != nil {
+		return nil, &ListError{err}
+	}
+	return files, nil
+}
+
+// Stem is a path's last element without the extension of its format, where ".nii.gz" counts as one.
+func Stem(path string) string { return stem(filepath.Base(path)) }
+
 func glob(pattern string) ([]string, error) {
+	if info, err := os.Stat(pattern); err == nil && info.IsDir() {
+		return imagesOf(pattern)
+	}
 	files, _, err := split(pattern)
 	if err == nil && len(files) == 0 {
 		err = fmt.Errorf("pattern %q: no file matches", pattern)

@@ -59,23 +59,36 @@ func ReadFolder(dir string) ([]Case, error) {
 			return ReadGlobs([]string{filepath.Join(quote(images), "*")}, filepath.Join(quote(labels), "*"))
 		}
 	}
-	entries, err := os.ReadDir(dir)
+	files, err := imagesOf(dir)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return nil, &ListError{fmt.Errorf("%w, no folders images and labels, no dataset.json", err)}
 	}
-	var cases []Case
-	for _, e := range entries {
-		if !e.IsDir() && isImage(e.Name()) {
-			cases = append(cases, Case{Images: []string{filepath.Join(dir, e.Name())}})
-		}
-	}
-	if len(cases) == 0 {
-		return nil, &ListError{fmt.Errorf("%s: no image files, no folders images and labels, no dataset.json", dir)}
+	cases := make([]Case, len(files))
+	for i, f := range files {
+		cases[i].Images = []string{f}
 	}
 	if err := name(cases); err != nil {
 		return nil, &ListError{fmt.Errorf("%s: %w", dir, err)}
 	}
 	return cases, nil
+}
+
+// imagesOf lists the image files in a folder.
+func imagesOf(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() && isImage(e.Name()) {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: no image files", dir)
+	}
+	return files, nil
 }
 
 func exists(path string) bool {

@@ -178,7 +178,7 @@ func (h header) row(record []string, dir string) (Case, error) {
 		c.Images = append(c.Images, resolve(dir, record[i]))
 	}
 	if h.label >= 0 {
-		c.Label = resolve(dir, record[h.label])
+		c.Label, c.Target = resolve(dir, record[h.label]), strings.TrimSpace(record[h.label])
 	}
 	if h.group >= 0 {
 		c.Group = strings.TrimSpace(record[h.group])

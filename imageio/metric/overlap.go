@@ -8,15 +8,15 @@
 package metric
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
 	"github.com/nitrain/nitrain/imageio"
 )
 
-// gridTolerance is how far in mm two images' voxels may lie apart and be compared: header rounding.
-const gridTolerance = 1e-2
+// gridTolerance is how far two images' voxels may lie apart and be compared, as a part of the smallest side
+// of a voxel: headers are rounded.
+const gridTolerance = 0.05
 
 // Counts are the numbers of voxels in which a prediction and the truth agree and differ about one label.
 type Counts struct {
@@ -134,8 +134,23 @@ func samePlace(prediction, truth imageio.Grid) error {
 	if prediction.Size != truth.Size {
 		return fmt.Errorf("metric: prediction has %v voxels, truth %v", prediction.Size, truth.Size)
 	}
-	if !prediction.Same(truth, gridTolerance) {
-		return errors.New("metric: prediction and truth have the same size but lie in different places")
+	s := truth.Spacing()
+	if !prediction.Same(truth, gridTolerance*min(s[0], s[1], s[2])) {
+		return fmt.Errorf("metric: prediction and truth have the same size but lie in different places: the same voxel is up to %.3g mm away", apart(prediction, truth))
 	}
 	return nil
+}
+
+// apart returns how far the farthest corner of one grid is from that of another of the same size.
+func apart(a, b imageio.Grid) float64 {
+	worst := 0.0
+	for corner := range 8 {
+		var v [3]float64
+		for i := range 3 {
+			v[i] = float64(corner>>i&1) * float64(a.Size[i]-1)
+		}
+		p, q := a.Affine.Apply(v), b.Affine.Apply(v)
+		worst = max(worst, math.Hypot(math.Hypot(p[0]-q[0], p[1]-q[1]), p[2]-q[2]))
+	}
+	return worst
 }

@@ -163,6 +163,9 @@ func (s *scene) labelProfiles() [3][]float64 {
 
 // middle returns the voxel through which the three planes go.
 func (s *scene) middle() [3]int {
+	if s.o.Through != nil {
+		return *s.o.Through
+	}
 	var at [3]int
 	for axis := range at {
 		at[axis] = (s.box[axis][0] + s.box[axis][1]) / 2

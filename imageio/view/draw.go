@@ -68,6 +68,9 @@ func (s *scene) panel(canvas *image.RGBA, at image.Rectangle, r row) {
 			canvas.SetRGBA(at.Min.X+x, at.Min.Y+y, c)
 		}
 	}
+	for _, l := range r.lines {
+		s.outline(canvas, at, p, l)
+	}
 }
 
 // shade returns the grey of a pixel: the mean over its area where a pixel holds several voxels.

@@ -87,7 +87,7 @@ func (s *scene) entries() []entry {
 	case len(values) == 0:
 		list = append(list, entry{name: "no labels"})
 	}
-	return list
+	return append(list, s.more...)
 }
 
 // amount says how large so many voxels are: millilitres, or mm² of a 2-D image.

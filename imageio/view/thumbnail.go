@@ -57,11 +57,15 @@ func Thumbnail(scan *imageio.Image, t Slice) ([]byte, error) {
 	w, h := s.panelPixels(p, s.scaleFor([]row{one}, size))
 	canvas := image.NewRGBA(image.Rect(0, 0, w, h))
 	s.panel(canvas, canvas.Bounds(), one)
-	if err := s.outline(canvas, p, t.Truth, scan, func(int) color.RGBA { return color.RGBA{255, 255, 255, 255} }); err != nil {
-		return nil, err
-	}
-	if err := s.outline(canvas, p, t.Seg, scan, s.colourOf); err != nil {
-		return nil, err
+	for _, l := range []struct {
+		seg    *imageio.Image
+		colour func(int) color.RGBA
+	}{{t.Truth, truthColour}, {t.Seg, s.colourOf}} {
+		o, err := newOverlay("segmentation", l.seg, scan.Grid)
+		if err != nil {
+			return nil, err
+		}
+		s.outline(canvas, canvas.Bounds(), p, line{o, l.colour})
 	}
 	var b bytes.Buffer
 	if err := png.Encode(&b, canvas); err != nil {
@@ -70,24 +74,30 @@ func Thumbnail(scan *imageio.Image, t Slice) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// line is a label map whose regions are outlined.
+type line struct {
+	seg    *overlay // nil: nothing
+	colour func(label int) color.RGBA
+}
+
+func truthColour(int) color.RGBA { return color.RGBA{255, 255, 255, 255} }
+
 // outline draws the rims of a label map's regions.
-func (s *scene) outline(canvas *image.RGBA, p plane, seg, scan *imageio.Image, colourOf func(int) color.RGBA) error {
-	o, err := newOverlay("segmentation", seg, scan.Grid)
-	if o == nil || err != nil {
-		return err
+func (s *scene) outline(canvas *image.RGBA, at image.Rectangle, p plane, l line) {
+	if l.seg == nil {
+		return
 	}
 	with := *s
-	with.seg = o
-	w, h := canvas.Bounds().Dx(), canvas.Bounds().Dy()
+	with.seg = l.seg
+	w, h := at.Dx(), at.Dy()
 	labels := with.labelsOf(p, w, h, true)
 	for y := range h {
 		for x := range w {
-			if l := labels[y*w+x]; l != 0 && rim(labels, x, y, w, h) {
-				canvas.SetRGBA(x, y, blend(canvas.RGBAAt(x, y), colourOf(l), 0.9))
+			if v := labels[y*w+x]; v != 0 && rim(labels, x, y, w, h) {
+				canvas.SetRGBA(at.Min.X+x, at.Min.Y+y, blend(canvas.RGBAAt(at.Min.X+x, at.Min.Y+y), l.colour(v), 0.9))
 			}
 		}
 	}
-	return nil
 }
 
 func empty(im *imageio.Image) bool {

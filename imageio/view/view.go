@@ -27,6 +27,7 @@ type Options struct {
 	Window  [2]float64     // intensities shown black and white; equal: 1 and 99 % of what is not background
 	Channel int            // of the scan
 	Title   string         // above the picture
+	Through *[3]int        // voxel of the scan that the three planes go through; nil: chosen
 	// Histogram adds a panel with the frequencies of the intensities and the window.
 	Histogram bool
 }
@@ -84,7 +85,8 @@ type row struct {
 	seg     bool // filled labels
 	outline bool // labels as lines
 	heat    bool
-	each    []row // panel by panel instead of planes
+	lines   []line // further label maps as lines
+	each    []row  // panel by panel instead of planes
 }
 
 func (r row) panels() []row {
@@ -93,7 +95,7 @@ func (r row) panels() []row {
 	}
 	var list []row
 	for _, p := range r.planes {
-		list = append(list, row{planes: []plane{p}, seg: r.seg, outline: r.outline, heat: r.heat})
+		list = append(list, row{planes: []plane{p}, seg: r.seg, outline: r.outline, heat: r.heat, lines: r.lines})
 	}
 	return list
 }
@@ -119,7 +121,8 @@ type scene struct {
 	top    float64 // heat drawn with full colour
 	signed bool    // heat has negative values
 	names  map[int]Label
-	colour bool // the scan is a colour picture
+	colour bool    // the scan is a colour picture
+	more   []entry // further lines of the legend
 }
 
 func newScene(scan *imageio.Image, o Options) (*scene, error) {
@@ -131,6 +134,13 @@ func newScene(scan *imageio.Image, o Options) (*scene, error) {
 	}
 	if o.Channel < 0 || o.Channel >= scan.Channels {
 		return nil, fmt.Errorf("view: scan has %d channels, got channel %d", scan.Channels, o.Channel)
+	}
+	if at := o.Through; at != nil {
+		for axis, n := range scan.Grid.Size {
+			if at[axis] < 0 || at[axis] >= n {
+				return nil, fmt.Errorf("view: planes through voxel %v: want one of %v", *at, scan.Grid.Size)
+			}
+		}
 	}
 	s := &scene{o: o, scan: scan, space: scan.Grid.Spacing(), names: map[int]Label{}}
 	s.colour = coloured(scan)

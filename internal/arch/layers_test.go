@@ -62,6 +62,7 @@ func allowed() map[string]string {
 		"convert":                         "onnx onnx/ort convert/internal/engine internal/native",
 		"predict":                         "imageio imageio/transform imageio/patch imageio/metric imageio/dataset onnx onnx/ort internal/tasks convert internal/native internal/child internal/digest internal/atomicfile",
 		"predict/batch":                   "imageio imageio/transform imageio/dataset onnx predict internal/atomicfile internal/digest",
+		"predict/evaluation":              "imageio imageio/metric imageio/dataset imageio/view predict",
 		"explain":                         "imageio imageio/transform imageio/patch imageio/view onnx onnx/ort convert predict internal/native",
 		"predict/server/internal/pb":      "",
 		"predict/server/internal/oip":     "onnx predict/server/internal/pb",
@@ -72,9 +73,9 @@ func allowed() map[string]string {
 			"predict/server/internal/pb predict/server/internal/oip predict/server/internal/metrics internal/filelock internal/digest",
 		"finetune/augment": "imageio imageio/transform",
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx convert predict finetune/augment internal/record internal/native",
+			"onnx convert predict predict/evaluation finetune/augment internal/record internal/native",
 		"cmd/nitrain": "imageio imageio/transform imageio/register imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx onnx/edit onnx/ort convert predict predict/batch predict/nnunet predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
+			"onnx onnx/edit onnx/ort convert predict predict/batch predict/evaluation predict/nnunet predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
 		"internal/demo":       "",
 		"internal/benchtrain": "onnx convert",
 		"internal/filelock":   "",
