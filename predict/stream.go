@@ -44,9 +44,11 @@ func (p *Predictor) newStream(in *Prepared, r Request) (*stream, error) {
 		if r.Mirror {
 			s.flips = flipsOf(tile.Mirror)
 		}
-		s.batch = max(tile.Batch, 1)
 	}
 	s.window = s.tiling.Window(s.size)
+	if tile != nil {
+		s.batch = p.together(max(tile.Batch, 1), s.window)
+	}
 	if axis, flat := p.spec.Input.Layout.Missing(); flat && s.window[2] != 1 {
 		return nil, p.models[0].checkSize(in.Image.Grid.Size) // says what is wrong; slices along axis
 	} else if flat && tile == nil && in.Image.Grid.Size[axis] != 1 {
