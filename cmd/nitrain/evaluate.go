@@ -85,8 +85,9 @@ func (a *app) runEvaluate(ctx context.Context, f evaluateFlags, model string) er
 	if err := f.write(report); err != nil {
 		return err
 	}
-	if err := a.result(report, func(w io.Writer) { printScores(w, report) }); err != nil {
-		return err
+	var failed error
+	if err := a.result(report, func(w io.Writer) { failed = printScores(w, report) }); err != nil || failed != nil {
+		return errors.Join(err, failed)
 	}
 	return report.Err()
 }

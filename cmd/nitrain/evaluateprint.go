@@ -12,14 +12,14 @@ import (
 )
 
 // printScores prints the summary as a table.
-func printScores(w io.Writer, r *evaluation.Report) {
+func printScores(w io.Writer, r *evaluation.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	printSummary(t, r.Summary, len(r.Cases))
 	for _, g := range r.Groups {
 		fmt.Fprintf(t, "\ngroup %q\n", g.Name)
 		printSummary(t, g.Summary, g.Cases)
 	}
-	t.Flush()
+	return t.Flush()
 }
 
 func printSummary(t io.Writer, s evaluation.Summary, cases int) {

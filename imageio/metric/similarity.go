@@ -125,7 +125,7 @@ func structural(x, y []float32, size [3]int, dataRange float64) float64 {
 }
 
 func (m moments) similarity(dataRange float64) float64 {
-	c1, c2 := math.Pow(0.01*dataRange, 2), math.Pow(0.03*dataRange, 2)
+	c1, c2 := 1e-4*dataRange*dataRange, 9e-4*dataRange*dataRange
 	xx, yy, xy := m[2]-m[0]*m[0], m[3]-m[1]*m[1], m[4]-m[0]*m[1]
 	return (2*m[0]*m[1] + c1) / (m[0]*m[0] + m[1]*m[1] + c1) * (2*xy + c2) / (xx + yy + c2)
 }

@@ -91,13 +91,30 @@ func (s *scene) outline(canvas *image.RGBA, at image.Rectangle, p plane, l line)
 	with.seg = l.seg
 	w, h := at.Dx(), at.Dy()
 	labels := with.labelsOf(p, w, h, true)
+	thick := 1
+	if w >= smallPanel {
+		thick = 2
+	}
 	for y := range h {
 		for x := range w {
-			if v := labels[y*w+x]; v != 0 && rim(labels, x, y, w, h) {
+			if v := labels[y*w+x]; v != 0 && inside(labels, x, y, w, h, thick) {
 				canvas.SetRGBA(at.Min.X+x, at.Min.Y+y, blend(canvas.RGBAAt(at.Min.X+x, at.Min.Y+y), l.colour(v), 0.9))
 			}
 		}
 	}
+}
+
+// inside reports whether a region of a smaller value, or none, begins within so many pixels: the line
+// between two regions is drawn once, in the colour of the larger value.
+func inside(labels []int, x, y, w, h, thick int) bool {
+	for d := 1; d <= thick; d++ {
+		for _, q := range [4][2]int{{x - d, y}, {x + d, y}, {x, y - d}, {x, y + d}} {
+			if q[0] >= 0 && q[1] >= 0 && q[0] < w && q[1] < h && labels[q[1]*w+q[0]] < labels[y*w+x] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func empty(im *imageio.Image) bool {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nitrain/nitrain/imageio"
@@ -147,10 +148,8 @@ func (e *Evaluation) Run(ctx context.Context, cases []dataset.Case) (*Report, er
 
 // truths refuses a list in which nothing says what is true.
 func (e *Evaluation) truths(cases []dataset.Case) error {
-	for _, c := range cases {
-		if e.hasTruth(c) {
-			return nil
-		}
+	if slices.ContainsFunc(cases, e.hasTruth) {
+		return nil
 	}
 	return &predict.ImageError{What: fmt.Sprintf("evaluate: none of %d cases has a label", len(cases)), Help: wanted(e.task)}
 }

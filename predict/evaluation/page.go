@@ -107,7 +107,7 @@ func (r *Report) scoreName() string {
 // labelPage fills in what is said about a segmentation.
 func (r *Report) labelPage(p *page) {
 	i := r.MeanIntervals["dice"]
-	p.Lead += ", mean Dice " + within(r.Mean.Dice, i, true) + "."
+	p.Lead += ", mean Dice " + within(r.Mean.Dice, i) + "."
 	p.Shown = "Planes through the middle of the largest error. Above: the truth outlined in white, the prediction over it in the labels' colours. Below: where they differ."
 	p.Tables = append(p.Tables, r.labelTable("Labels", r.Summary, len(r.Cases)))
 	for _, g := range r.Groups {
@@ -231,10 +231,10 @@ func digits(v metric.Number, coarse bool) string {
 	return strconv.FormatFloat(f, 'f', 4, 64)
 }
 
-// within is a number with its interval.
-func within(v metric.Number, i metric.Interval, known bool) string {
+// within is a number with its interval; both ends 0 are no interval.
+func within(v metric.Number, i metric.Interval) string {
 	text := digits(v, false)
-	if known && i.Low == i.Low && (i.Low != 0 || i.High != 0) {
+	if i.Low == i.Low && (i.Low != 0 || i.High != 0) {
 		text += fmt.Sprintf(" [%s, %s]", digits(i.Low, false), digits(i.High, false))
 	}
 	return text
@@ -283,12 +283,16 @@ func (r *Report) meanings() [][2]string {
 	case predict.Classification:
 		out = classMeanings()
 	case predict.Regression:
-		out = [][2]string{{"MAE, RMSE", "Mean absolute error, root of the mean squared error."},
+		out = [][2]string{
+			{"MAE, RMSE", "Mean absolute error, root of the mean squared error."},
 			{"R²", "1 less the sum of squared errors over that of the truth's squared deviations from its mean."},
-			{"bias, limits of agreement", "Mean of predicted less true; bias ± 1.96 standard deviations of the differences (Bland and Altman)."}}
+			{"bias, limits of agreement", "Mean of predicted less true; bias ± 1.96 standard deviations of the differences (Bland and Altman)."},
+		}
 	default:
-		out = [][2]string{{"PSNR, SSIM", "Relative to the range of intensities; SSIM with a Gaussian window of 11 voxels and a deviation of 1.5, k1 0.01, k2 0.03, inside the image."},
-			{"mean", "Over cases; infinite PSNR (equal images) is left out."}}
+		out = [][2]string{
+			{"PSNR, SSIM", "Relative to the range of intensities; SSIM with a Gaussian window of 11 voxels and a deviation of 1.5, k1 0.01, k2 0.03, inside the image."},
+			{"mean", "Over cases; infinite PSNR (equal images) is left out."},
+		}
 	}
 	if b := r.o.Interval; b.Resamples > 0 {
 		kind := "BCa (corrected for bias and skewness)"

@@ -13,7 +13,7 @@ import (
 // classPage fills in what is said about a classifier.
 func (r *Report) classPage(p *page) {
 	s := r.Classes
-	p.Lead += ", accuracy " + within(s.Accuracy, s.Intervals["accuracy"], true) + ", AUC " + within(s.AUC, s.Intervals["auc"], true) + "."
+	p.Lead += ", accuracy " + within(s.Accuracy, s.Intervals["accuracy"]) + ", AUC " + within(s.AUC, s.Intervals["auc"]) + "."
 	p.Shown = "Cases whose true class has the least probability beside the largest other one."
 	p.Tables = append(p.Tables, classSummaryTable("Summary", s), classTable("Classes", s))
 	if s.Confusion != nil {
@@ -47,8 +47,14 @@ func classSummaryTable(title string, s *ClassSummary) table {
 		text, key string
 		v         metric.Number
 	}{
-		{"accuracy", "accuracy", s.Accuracy}, {"balanced accuracy", "balanced_accuracy", s.BalancedAccuracy}, {"AUC", "auc", s.AUC}, {"AUC, all classes together", "auc_micro", s.MicroAUC},
-		{"average precision", "average_precision", s.AP}, {"F1", "f1", s.F1}, {"calibration error", "ece", s.ECE}, {"Brier score", "brier", s.Brier},
+		{"accuracy", "accuracy", s.Accuracy},
+		{"balanced accuracy", "balanced_accuracy", s.BalancedAccuracy},
+		{"AUC", "auc", s.AUC},
+		{"AUC, all classes together", "auc_micro", s.MicroAUC},
+		{"average precision", "average_precision", s.AP},
+		{"F1", "f1", s.F1},
+		{"calibration error", "ece", s.ECE},
+		{"Brier score", "brier", s.Brier},
 	} {
 		t.Head = append(t.Head, head{Text: c.text, Number: true})
 		cell := numeric(c.v, false)
@@ -237,7 +243,7 @@ func (r *Report) agreement(i int) diagram {
 // imagePage fills in what is said about images.
 func (r *Report) imagePage(p *page) {
 	s := r.Images
-	p.Lead += ", mean SSIM " + within(s.SSIM, s.Intervals["ssim"], true) + "."
+	p.Lead += ", mean SSIM " + within(s.SSIM, s.Intervals["ssim"]) + "."
 	p.Shown = "Above the true image, below it the predicted less the true intensity."
 	p.Tables = append(p.Tables, imageTable("Summary", s))
 	for _, g := range r.Groups {

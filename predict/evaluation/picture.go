@@ -93,58 +93,74 @@ func viewLabels(labels []predict.Label) []view.Label {
 	return out
 }
 
-// largestError returns a voxel in the middle of where two label images differ most: in the slice with most
-// of the differing voxels, there in the row with most, there in the middle of the longest run. Equal images
-// give the middle of the image.
+// largestError returns the voxel deepest inside what differs between two label images: the farthest, by
+// steps along the axes, from where they agree. Equal images give the middle of the image.
 func largestError(a, b *imageio.Image) [3]int {
 	size := a.Grid.Size
-	differs := func(x, y, z int) bool { i := a.Grid.Index(x, y, z); return a.Data[i] != b.Data[i] }
-	planes := make([]int, size[2])
+	low, high, found := bounds(a, b)
+	if !found {
+		return [3]int{size[0] / 2, size[1] / 2, size[2] / 2}
+	}
+	for i := range 3 { // a rim where they agree, or the border
+		low[i], high[i] = max(0, low[i]-1), min(size[i]-1, high[i]+1)
+	}
+	n := [3]int{high[0] - low[0] + 1, high[1] - low[1] + 1, high[2] - low[2] + 1}
+	stride, mm := [3]int{1, n[0], n[0] * n[1]}, a.Grid.Spacing()
+	depth := make([]float32, n[0]*n[1]*n[2])
+	pass := func(k, step int) {
+		p := [3]int{k % n[0], k / n[0] % n[1], k / stride[2]}
+		if i := a.Grid.Index(low[0]+p[0], low[1]+p[1], low[2]+p[2]); a.Data[i] == b.Data[i] {
+			return
+		}
+		for axis := range 3 {
+			if n[axis] == 1 {
+				continue
+			}
+			from := float32(0) // outside
+			if q := p[axis] + step; q >= 0 && q < n[axis] {
+				from = depth[k+step*stride[axis]]
+			}
+			depth[k] = min(depth[k], from+float32(mm[axis]))
+		}
+	}
+	for k := range depth {
+		depth[k] = math.MaxFloat32
+		if i := a.Grid.Index(low[0]+k%n[0], low[1]+k/n[0]%n[1], low[2]+k/stride[2]); a.Data[i] == b.Data[i] {
+			depth[k] = 0
+		}
+	}
+	for k := range depth {
+		pass(k, -1)
+	}
+	for k := range slices.Backward(depth) {
+		pass(k, 1)
+	}
+	at := 0
+	for k, d := range depth {
+		if d > depth[at] {
+			at = k
+		}
+	}
+	return [3]int{low[0] + at%n[0], low[1] + at/n[0]%n[1], low[2] + at/stride[2]}
+}
+
+// bounds returns the first and last voxel along each axis in which two label images differ.
+func bounds(a, b *imageio.Image) (low, high [3]int, found bool) {
+	size := a.Grid.Size
+	low = size
 	for z := range size[2] {
 		for y := range size[1] {
-			for x := range size[0] {
-				if differs(x, y, z) {
-					planes[z]++
+			from := a.Grid.Index(0, y, z)
+			for x, v := range a.Data[from : from+size[0]] {
+				if v == b.Data[from+x] {
+					continue
+				}
+				found = true
+				for i, p := range [3]int{x, y, z} {
+					low[i], high[i] = min(low[i], p), max(high[i], p)
 				}
 			}
 		}
 	}
-	z := most(planes)
-	if planes[z] == 0 {
-		return [3]int{size[0] / 2, size[1] / 2, size[2] / 2}
-	}
-	rows := make([]int, size[1])
-	for y := range rows {
-		run := 0
-		for x := range size[0] {
-			if run++; !differs(x, y, z) {
-				run = 0
-			}
-			rows[y] = max(rows[y], run)
-		}
-	}
-	y := most(rows)
-	runs, run := make([]int, size[0]), 0
-	for x := range runs {
-		if run++; !differs(x, y, z) {
-			run = 0
-		}
-		runs[x] = run
-	}
-	x := most(runs)
-	return [3]int{x - runs[x]/2, y, z}
-}
-
-// most returns where the largest number is: the middle one of equals that stand side by side.
-func most(counts []int) int {
-	at, end := 0, 0
-	for i, n := range counts {
-		switch {
-		case n > counts[at]:
-			at, end = i, i
-		case n == counts[at] && i == end+1:
-			end = i
-		}
-	}
-	return (at + end) / 2
+	return low, high, found
 }

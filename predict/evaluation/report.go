@@ -90,16 +90,6 @@ func (r *Report) Err() error {
 	return fmt.Errorf("%d of %d cases failed; the first: %w", len(r.Failed), len(r.Failed)+len(r.Cases), r.Failed[0].err)
 }
 
-// label returns the label of a value.
-func (r *Report) label(value int) predict.Label {
-	for _, l := range r.labels {
-		if l.Value == value {
-			return l
-		}
-	}
-	return predict.Label{Value: value, Name: fmt.Sprintf("label %d", value)}
-}
-
 // errTask is an output that a task does not have.
 func errTask(what string, want, got predict.Task) error {
 	return errors.New(what + ": want the task " + string(want) + ", got " + string(got))
