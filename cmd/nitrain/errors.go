@@ -37,10 +37,11 @@ func unsupported(err error) bool {
 	var broken *structureError
 	var edited *edit.Error
 	var differs *parityError
+	var recipe bundleError
 	if plansRefused(err) {
 		return true
 	}
-	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &beyond) || errors.As(err, &spec) || errors.As(err, &broken) || errors.As(err, &edited) || errors.As(err, &differs) ||
+	return errors.As(err, &op) || errors.As(err, &mismatch) || errors.As(err, &beyond) || errors.As(err, &spec) || errors.As(err, &broken) || errors.As(err, &edited) || errors.As(err, &differs) || errors.As(err, &recipe) ||
 		errors.Is(err, predict.ErrNoSpec) || errors.Is(err, onnx.ErrNotModel) || errors.Is(err, onnx.ErrExternalData) || errors.Is(err, hub.ErrNotModel)
 }
 

@@ -24,8 +24,10 @@ type importFlags struct {
 	out, spec, report string
 	trusted           bool
 	plans             plansFlags
+	bundle            bundleFlags
 	made              *predict.Spec // what a recipe of another kind amounts to; nil for a model alone
 	notes             []string      // on how it was made
+	named             string        // what the source is called, where it is not the model's file
 }
 
 // importReport is what import tells about a model.
@@ -42,11 +44,14 @@ type importReport struct {
 func (a *app) importModel() *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
-		Use:   "import SRC.onnx -o MODEL.onnx",
-		Short: "Take in a model: check that it trains, attach its Spec",
+		Use:   "import SRC -o MODEL.onnx",
+		Short: "Take in a model or a MONAI bundle: check that it trains, attach its Spec",
 		Long: `Reads the model, builds its training graph, compares it with onnxruntime on random input, attaches the Spec that says how
 images become its input (docs/spec.md), and says what the exporter did to the weights. "--spec guess" drafts a Spec from the
 shapes alone: edit it before you rely on it.
+
+SRC may be a MONAI bundle, a folder or a zip: its inference configuration is translated into a Spec and never run; what has no translation
+is refused by name (docs/bundles.md). Where it holds no ONNX file, --model gives one, and without it the command that makes one is printed.
 
 With --plans the Spec is made from nnU-Net v2's plans.json and dataset.json (docs/nnunet.md). SRC may be the results folder itself where
 its folds have been exported: each becomes a model. "-o SPEC.json" writes the Spec alone.
@@ -54,6 +59,8 @@ its folds have been exported: each becomes a model. "-o SPEC.json" writes the Sp
 ` + exitHelp,
 		Example: `  nitrain import unet.onnx --spec spec.json -o model.onnx
   nitrain import unet.onnx --spec guess -o model.onnx --report report.json
+  nitrain import spleen_ct_segmentation -o spleen.onnx
+  nitrain import wholeBody_ct_segmentation.zip --set displayable_configs#highres=false --model lowres.onnx -o body.onnx
   nitrain import fold_0.onnx --plans nnUNet_results/Dataset009_Spleen --configuration 3d_fullres -o spleen.onnx`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,6 +73,12 @@ its folds have been exported: each becomes a model. "-o SPEC.json" writes the Sp
 			if f.plans.given() {
 				return usageError{errors.New("--configuration, --folds and --mirror go with nnU-Net's plans: --plans FOLDER")}
 			}
+			if isBundle(args[0]) {
+				return a.importBundle(cmd.Context(), args[0], f)
+			}
+			if f.bundle.given() {
+				return usageError{fmt.Errorf("%s is no MONAI bundle: --model, --bundle-config and --set are for bundles", args[0])}
+			}
 			return a.runImport(cmd.Context(), args[0], f)
 		},
 	}
@@ -74,6 +87,7 @@ its folds have been exported: each becomes a model. "-o SPEC.json" writes the Sp
 	flags.StringVar(&f.spec, "spec", "", "`FILE.json` with the Spec, or guess (default: the model's own)")
 	flags.StringVar(&f.report, "report", "", "also write the report to a JSON `FILE`")
 	f.plans.add(flags)
+	f.bundle.add(flags)
 	flags.BoolVar(&f.trusted, "trust", false, "open the model without trying it in a child process first")
 	return cmd
 }
@@ -98,7 +112,7 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", src, err)
 	}
-	report := importReport{Source: src, Output: f.out, Model: onnx.Describe(m), Warnings: append(append([]string{}, m.Warnings()...), g.Warnings()...), Parity: parity}
+	report := importReport{Source: firstOf(f.named, src), Output: f.out, Model: onnx.Describe(m), Warnings: append(append([]string{}, m.Warnings()...), g.Warnings()...), Parity: parity}
 	if !parity.OK() {
 		report.Warnings = append(report.Warnings, differs(parity))
 	}
@@ -135,7 +149,7 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 		for _, warning := range report.Warnings {
 			fmt.Fprintf(w, "warning     %s\n", warning)
 		}
-		fmt.Fprintf(w, "%s -> %s\n", src, f.out)
+		fmt.Fprintf(w, "%s -> %s\n", report.Source, f.out)
 	})
 }
 

@@ -26,6 +26,7 @@ func (a *app) info() *cobra.Command {
 		Long: `For an image: format, geometry, sample type and what had to be mended while reading; --voxels adds statistics and
 hashes of the samples. A folder of DICOM files is one image, or a list of the volumes in it; name one of them
 FOLDER#2. What DICOM files say about the patient is printed with --tags only. For a model: inputs, outputs, task, heads, parameters by module, Spec and exporter quirks.
+For a MONAI bundle: what it is, the Spec that it amounts to or what in it has no translation, and how its model is made.
 
 ` + exitHelp,
 		Example: `  nitrain info scan.nii.gz --voxels --json
@@ -127,6 +128,9 @@ func (a *app) runInfo(ctx context.Context, path string, voxels, tags bool) error
 			return a.infoImage(ctx, path, voxels, tags)
 		}
 		return badDataError{err}
+	}
+	if isBundle(path) {
+		return a.infoBundle(path)
 	}
 	if stat.IsDir() {
 		if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {

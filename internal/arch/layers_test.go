@@ -61,6 +61,7 @@ func allowed() map[string]string {
 		"onnx/edit":                       "onnx",
 		"convert":                         "onnx onnx/ort convert/internal/engine internal/native",
 		"predict":                         "imageio imageio/transform imageio/patch imageio/metric imageio/dataset onnx onnx/ort internal/tasks convert internal/native internal/child internal/digest internal/atomicfile",
+		"predict/bundle":                  "imageio/patch imageio/transform onnx predict",
 		"predict/batch":                   "imageio imageio/transform imageio/dataset onnx predict internal/atomicfile internal/digest",
 		"predict/evaluation":              "imageio imageio/metric imageio/dataset imageio/view predict",
 		"explain":                         "imageio imageio/transform imageio/patch imageio/view onnx onnx/ort convert predict internal/native",
@@ -75,7 +76,7 @@ func allowed() map[string]string {
 		"finetune": "imageio imageio/transform imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx convert predict predict/evaluation finetune/augment internal/record internal/native",
 		"cmd/nitrain": "imageio imageio/transform imageio/register imageio/patch imageio/metric imageio/dataset imageio/view " +
-			"onnx onnx/edit onnx/ort convert predict predict/batch predict/evaluation predict/nnunet predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
+			"onnx onnx/edit onnx/ort convert predict predict/batch predict/bundle predict/evaluation predict/nnunet predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
 		"internal/demo":       "",
 		"internal/benchtrain": "onnx convert",
 		"internal/filelock":   "",
@@ -94,7 +95,7 @@ func only() map[string]string {
 		"github.com/ebitengine/purego":  "imageio/internal/openjpeg",
 		"golang.org/x/image":            "imageio imageio/view imageio/internal/tiff",
 		"github.com/spf13/cobra":        "cmd/nitrain",
-		"gopkg.in/yaml":                 "cmd/nitrain",
+		"gopkg.in/yaml":                 "cmd/nitrain predict/bundle",
 		"oras.land/":                    "hub",
 		"github.com/opencontainers/":    "hub",
 		"testing":                       "internal/shared",
