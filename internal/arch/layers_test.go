@@ -77,10 +77,12 @@ func allowed() map[string]string {
 			"onnx convert predict predict/evaluation finetune/augment internal/record internal/native",
 		"cmd/nitrain": "imageio imageio/transform imageio/register imageio/patch imageio/metric imageio/dataset imageio/view " +
 			"onnx onnx/edit onnx/ort convert predict predict/batch predict/bundle predict/evaluation predict/nnunet predict/server explain finetune finetune/augment hub internal/native internal/record internal/atomicfile internal/digest",
-		"internal/demo":       "",
-		"internal/benchtrain": "onnx convert",
-		"internal/filelock":   "",
-		"hub":                 "onnx internal/native internal/filelock",
+		"internal/demo":         "",
+		"internal/measure":      "",
+		"internal/benchtrain":   "onnx convert internal/measure",
+		"internal/benchpredict": "imageio imageio/transform imageio/patch onnx predict internal/phantom internal/measure",
+		"internal/filelock":     "",
+		"hub":                   "onnx internal/native internal/filelock",
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/nitrain/nitrain/internal/measure"
 )
 
 // bench is one run of the benchmark.
@@ -112,7 +113,7 @@ func (b bench) network(ctx context.Context, n network, forms []string) (row, err
 	}
 	for _, c := range all {
 		if c.err == nil {
-			c.peak = peak(c.cmd.Process.Pid)
+			c.peak = measure.Peak(c.cmd.Process.Pid)
 		}
 	}
 	return compare(n, all)
@@ -172,7 +173,7 @@ func (c *contender) turn(what string, count int, best *float64, noisy bool) bool
 	if c.err != nil {
 		return true
 	}
-	busy, own := machine(), process(c.cmd.Process.Pid)
+	busy, own := measure.Busy(), measure.Process(c.cmd.Process.Pid)
 	start := time.Now()
 	if _, err := fmt.Fprintf(c.in, "%s %d\n", what, count); err != nil {
 		c.err = err
@@ -184,11 +185,11 @@ func (c *contender) turn(what string, count int, best *float64, noisy bool) bool
 		return true
 	}
 	wall := time.Since(start).Seconds()
-	others := (machine() - busy) - (process(c.cmd.Process.Pid) - own)
+	others := (measure.Busy() - busy) - (measure.Process(c.cmd.Process.Pid) - own)
 	if what == "train" {
 		c.losses = append(c.losses, a.Losses...)
 	}
-	if !noisy && others > 0.05*wall+0.03 {
+	if !noisy && !measure.Quiet(others, wall) {
 		c.bad++
 		return false
 	}
@@ -203,49 +204,4 @@ func (c *contender) end() {
 	if c.cmd.Process != nil {
 		_ = c.cmd.Wait()
 	}
-}
-
-// clockTick is the unit of the processor times in /proc: USER_HZ, 100 a second on Linux.
-const clockTick = 0.01
-
-// machine returns the seconds that all processors together were busy.
-func machine() float64 {
-	raw, _ := os.ReadFile("/proc/stat")
-	line, _, _ := strings.Cut(string(raw), "\n")
-	sum := 0.0
-	for i, f := range strings.Fields(line) {
-		v, err := strconv.ParseFloat(f, 64)
-		if err == nil && i != 4 && i != 5 && i < 9 { // without idle and iowait
-			sum += v
-		}
-	}
-	return sum * clockTick
-}
-
-// process returns the seconds that a process was busy.
-func process(pid int) float64 {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, rest, _ := strings.Cut(string(raw), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseFloat(f[11], 64)
-	system, _ := strconv.ParseFloat(f[12], 64)
-	return (user + system) * clockTick
-}
-
-// peak returns the largest resident memory that a process had, in bytes.
-func peak(pid int) int64 { return status(pid, "VmHWM:") }
-
-// status returns an entry of a process's status, in bytes.
-func status(pid int, entry string) int64 {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, entry); ok {
-			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kb << 10
-		}
-	}
-	return 0
 }

@@ -8,6 +8,8 @@ import (
 	"math"
 	"os/exec"
 	"strconv"
+
+	"github.com/nitrain/nitrain/internal/measure"
 )
 
 // robust measures nitrain by itself: memory bounded by computing twice, memory over many steps and evaluations, and time
@@ -17,13 +19,13 @@ func (b bench) robust(ctx context.Context, path string) error {
 		return err
 	}
 	w := &bytes.Buffer{}
-	fmt.Fprintf(w, "Processor: %s, %d threads.\n\n", processor(), b.threads)
+	fmt.Fprintf(w, "Processor: %s, %d threads.\n\n", measure.Processor(), b.threads)
 	for _, part := range []func(context.Context, io.Writer) error{b.bounded, b.endurance, b.beside} {
 		if err := part(ctx, w); err != nil {
 			return err
 		}
 	}
-	return section(path, "robust", w.String())
+	return measure.Section(path, "robust", w.String())
 }
 
 // child starts nitrain with further flags.
@@ -58,7 +60,7 @@ func (b bench) bounded(ctx context.Context, w io.Writer) error {
 		if whole == 0 {
 			whole, free = a.Need, c.step
 		}
-		fmt.Fprintf(w, "| %s | %.0f | %.0f | %d | %.2f | %.2f |\n", text(bound), mib(a.Need), mib(peak(c.cmd.Process.Pid)), a.Recomputed, c.step, c.step/free)
+		fmt.Fprintf(w, "| %s | %.0f | %.0f | %d | %.2f | %.2f |\n", text(bound), mib(a.Need), mib(measure.Peak(c.cmd.Process.Pid)), a.Recomputed, c.step, c.step/free)
 		c.end()
 	}
 	return nil
@@ -81,12 +83,12 @@ func (b bench) endurance(ctx context.Context, w io.Writer) error {
 	ignored := math.Inf(1)
 	c.turn("infer", 1, &ignored, true)
 	c.turn("train", 200, &ignored, true)
-	early := status(c.cmd.Process.Pid, "VmRSS:")
+	early := measure.Status(c.cmd.Process.Pid, "VmRSS:")
 	for range 200 {
 		c.turn("train", 9, &ignored, true)
 		c.turn("infer", 1, &ignored, true)
 	}
-	late := status(c.cmd.Process.Pid, "VmRSS:")
+	late := measure.Status(c.cmd.Process.Pid, "VmRSS:")
 	fmt.Fprintf(w, "\nResident memory, U-Net 2-D: %.1f MiB after 200 steps, %.1f MiB after 2,000 with 200 evaluations between: %+.1f %%.\n",
 		mib(early), mib(late), 100*(float64(late)/float64(early)-1))
 	return c.err

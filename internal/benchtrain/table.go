@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+
+	"github.com/nitrain/nitrain/internal/measure"
 )
 
 // row is what came out for one network.
@@ -80,40 +81,11 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 func write(ctx context.Context, path string, b bench, rows []row) error {
 	w := &bytes.Buffer{}
 	versions, _ := exec.CommandContext(ctx, b.python, "-c", "import torch, monai; print('PyTorch', torch.__version__ + ', MONAI', monai.__version__)").Output()
-	fmt.Fprintf(w, "Processor: %s, %d threads. %s, %s.\n\n", processor(), b.threads, strings.TrimSpace(string(versions)), runtime.Version())
+	fmt.Fprintf(w, "Processor: %s, %d threads. %s, %s.\n\n", measure.Processor(), b.threads, strings.TrimSpace(string(versions)), runtime.Version())
 	fmt.Fprintln(w, "| network | step, s: nitrain / PyTorch's best form | ratio | peak memory, MiB | ratio | start to first loss, s | ratio | inference, s | ratio | losses apart |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
 	for _, r := range rows {
 		fmt.Fprintln(w, r.line())
 	}
-	return section(path, "training", w.String())
-}
-
-// section replaces what stands between two marks of a document, or prints it where no document is named.
-func section(path, name, text string) error {
-	if path == "" {
-		fmt.Print(text)
-		return nil
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-	before, rest, found := strings.Cut(string(raw), begin)
-	_, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		return fmt.Errorf("%s: want the marks %q and %q", path, strings.TrimSpace(begin), end)
-	}
-	return os.WriteFile(path, []byte(before+begin+text+end+after), 0o644)
-}
-
-func processor() string {
-	raw, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimLeft(rest, " \t:"))
-		}
-	}
-	return runtime.GOARCH
+	return measure.Section(path, "training", w.String())
 }
