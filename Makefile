@@ -60,6 +60,11 @@ bench-train: setup ## training steps, memory and starting time beside PyTorch's 
 	bin/benchtrain -python $(PYTHON) -data bin/bench-train -o docs/benchmarks.md
 	bin/benchtrain -python $(PYTHON) -data bin/bench-train -robust -o docs/benchmarks.md
 
+bench-predict: setup ## prediction from file to file beside MONAI's, cold start, a whole body in bounded memory ($(PYTHON) as above; an hour on an idle machine)
+	$(GO) build -o bin/benchpredict ./internal/benchpredict
+	bin/benchpredict -python $(PYTHON) -o docs/bench-predict.md $(BENCHFLAGS)
+	bin/benchpredict -body -o docs/bench-predict.md $(BENCHFLAGS)
+
 bench-imageio: ## imageio's speed beside nibabel, SimpleITK and MONAI, as docs/bench-imageio.md ($(PYTHON) with them; minutes on a quiet machine)
 	$(GO) build -trimpath -o bin/bench-imageio ./imageio/internal/bench
 	$(PYTHON) testdata/gen/bench_imageio.py bin/bench-imageio docs/bench-imageio.md
@@ -77,4 +82,4 @@ check: build test race lint tidy ## everything that a change must pass
 clean: ## remove what was built here (not the native libraries in $NITRAIN_HOME)
 	rm -rf bin demo
 
-.PHONY: help build setup plugin demo test race asan lint tidy acceptance fuzz bench bench-train fixtures check clean
+.PHONY: help build setup plugin demo test race asan lint tidy acceptance fuzz bench bench-train bench-predict bench-imageio fixtures check clean
