@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,9 +29,9 @@ func bounds() []bound {
 }
 
 // body predicts a whole body with a model of many classes in bounded memory.
-func (b bench) body(classes int, path string) error {
+func (b bench) body(ctx context.Context, classes int, path string) error {
 	const scan = "body.nii.gz"
-	if err := b.child("draw", scan, b.path(scan)); err != nil {
+	if err := b.child(ctx, "draw", scan, b.path(scan)); err != nil {
 		return err
 	}
 	model := b.path(fmt.Sprintf("body%d.onnx", classes))
@@ -54,7 +55,7 @@ func (b bench) body(classes int, path string) error {
 		args := []string{b.nitrain, "predict", model, b.path(scan), "-o", filepath.Join(folder, scan), "--threads", strconv.Itoa(b.threads), "--quiet"}
 		c := b.contender(how.title, folder, append(args, how.flags...)...)
 		fmt.Fprintln(os.Stderr, "benchpredict: body:", how.title)
-		c.sample(b.noisy)
+		c.sample(ctx, b.noisy)
 		if c.err != nil {
 			fmt.Fprintf(w, "| %s | does not run: %v | | | | |\n", how.title, c.err)
 			continue

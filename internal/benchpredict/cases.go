@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,9 +34,9 @@ func (b bench) path(name ...string) string {
 }
 
 // make draws the scans and exports the networks, unless that was done.
-func (b bench) make(scans ...string) error {
+func (b bench) make(ctx context.Context, scans ...string) error {
 	for _, scan := range scans {
-		if err := b.child("draw", scan, b.path(scan)); err != nil {
+		if err := b.child(ctx, "draw", scan, b.path(scan)); err != nil {
 			return err
 		}
 	}
@@ -44,7 +45,7 @@ func (b bench) make(scans ...string) error {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "benchpredict: making the networks")
-		cmd := exec.Command(b.python, b.script, "export", b.data, strconv.Itoa(b.window()))
+		cmd := exec.CommandContext(ctx, b.python, b.script, "export", b.data, strconv.Itoa(b.window()))
 		cmd.Stderr = os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s %s: %w", b.python, b.script, err)
@@ -64,7 +65,7 @@ func (b bench) window() int {
 
 // child does part of this program's work in a process of its own, so that this one stays small: on Linux the peak
 // memory of a process is at least what its parent had when it began.
-func (b bench) child(args ...string) error {
+func (b bench) child(ctx context.Context, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (b bench) child(args ...string) error {
 	if b.short {
 		args = slices.Insert(args, 0, "-short")
 	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -16,7 +17,7 @@ import (
 const near = 1e-3
 
 // agree compares what all programs wrote with what nitrain wrote.
-func (b bench) agree(w work, all []*contender, r *report) error {
+func (b bench) agree(ctx context.Context, w work, all []*contender, r *report) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -27,7 +28,7 @@ func (b bench) agree(w work, all []*contender, r *report) error {
 			args = append(args, c.result(w.scan))
 		}
 	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -50,14 +51,13 @@ type difference struct{ voxels, undecided, different int }
 // compareFiles prints, for each label image after the first, how it compares with the first.
 func compareFiles(paths []string) error {
 	if len(paths) < 2 {
-		return errors.New("compare: want PROBABILITIES LABELS LABELS...")
+		return errors.New("compare: want the files of the probabilities, the labels, and other labels")
 	}
 	probabilities, err := imageio.Read(paths[0])
 	if err != nil {
 		return err
 	}
 	open := undecided(probabilities)
-	probabilities = nil
 	first, err := imageio.ReadLabel(paths[1])
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -35,9 +36,9 @@ func (b bench) contender(form, folder string, args ...string) *contender {
 	return &contender{form: form, args: args, env: env, folder: folder, best: math.Inf(1), loud: math.Inf(1), peak: math.MaxInt64}
 }
 
-// sample runs the program once and tells whether it had the machine for itself.
-func (c *contender) sample(noisy bool) (quiet bool) {
-	cmd := exec.Command(c.args[0], c.args[1:]...)
+// sample runs the program once. It counts if the program had the machine for itself, or if noisy.
+func (c *contender) sample(ctx context.Context, noisy bool) {
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Env = c.env
 	var words bytes.Buffer
 	cmd.Stderr = &words
@@ -50,17 +51,16 @@ func (c *contender) sample(noisy bool) (quiet bool) {
 	}
 	if err != nil {
 		c.err = fmt.Errorf("%w: %s", err, lastLine(words.String()))
-		return true
+		return
 	}
 	c.peak = min(c.peak, peakOf(cmd.ProcessState))
 	c.loud = min(c.loud, wall)
 	if !noisy && !measure.Quiet(others, wall) {
 		c.bad++
-		return false
+		return
 	}
 	c.good++
 	c.best = min(c.best, wall)
-	return true
 }
 
 // seconds is the best undisturbed sample, or the best of all where there is none.

@@ -9,10 +9,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"time"
 )
@@ -37,6 +39,8 @@ func main() {
 	if b.short {
 		b.data += "-short"
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	var err error
 	switch what := flag.Arg(0); {
 	case what == "draw":
@@ -46,12 +50,13 @@ func main() {
 	case what != "":
 		err = fmt.Errorf("want flags alone, got %q", what)
 	case *body:
-		err = b.body(*classes, *out)
+		err = b.body(ctx, *classes, *out)
 	default:
-		err = b.run(words(*only), words(*forms), *out)
+		err = b.run(ctx, words(*only), words(*forms), *out)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchpredict:", err)
+		stop()
 		os.Exit(1)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"runtime"
@@ -97,10 +98,10 @@ func title(form string) string {
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 // write puts the tables into a document, with what they were measured on.
-func (b bench) write(path string, reports []report) error {
+func (b bench) write(ctx context.Context, path string, reports []report) error {
 	w := &bytes.Buffer{}
 	ask := "import torch, monai, onnxruntime; print('PyTorch', torch.__version__ + ', MONAI', monai.__version__ + ', onnxruntime', onnxruntime.__version__)"
-	versions, _ := exec.Command(b.python, "-c", ask).Output()
+	versions, _ := exec.CommandContext(ctx, b.python, "-c", ask).Output()
 	fmt.Fprintf(w, "Processor: %s, %d threads. %s, %s.\n\n", measure.Processor(), b.threads, strings.TrimSpace(string(versions)), runtime.Version())
 	for _, r := range reports {
 		fmt.Fprint(w, r.table())

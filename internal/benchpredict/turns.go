@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,34 +11,34 @@ import (
 )
 
 // run compares every case and writes the tables.
-func (b bench) run(only, forms []string, out string) error {
+func (b bench) run(ctx context.Context, only, forms []string, out string) error {
 	var reports []report
 	for _, w := range b.works() {
 		if len(only) > 0 && !slices.Contains(only, w.name) {
 			continue
 		}
-		if err := b.make(w.scan); err != nil {
+		if err := b.make(ctx, w.scan); err != nil {
 			return err
 		}
-		r, err := b.compare(w, forms)
+		r, err := b.compare(ctx, w, forms)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
 		fmt.Fprint(os.Stderr, r.table())
 		reports = append(reports, r)
 	}
-	return b.write(out, reports)
+	return b.write(ctx, out, reports)
 }
 
 // compare lets all programs of a case take turns.
-func (b bench) compare(w work, forms []string) (report, error) {
+func (b bench) compare(ctx context.Context, w work, forms []string) (report, error) {
 	r := report{work: w}
 	all, err := b.contenders(w, forms)
 	if err != nil {
 		return r, err
 	}
 	r.all = all
-	if err := b.first(w, all[0], &r); err != nil {
+	if err := b.first(ctx, w, all[0], &r); err != nil {
 		return r, err
 	}
 	wanted, begun := b.turns*w.turns, time.Now()
@@ -52,13 +53,13 @@ func (b bench) compare(w work, forms []string) (report, error) {
 			if w.turns == 1 {
 				fmt.Fprintf(os.Stderr, "benchpredict: %s: turn %d: %s\n", w.name, turn+1, c.form)
 			}
-			c.sample(b.noisy)
+			c.sample(ctx, b.noisy)
 		}
 	}
 	if all[0].err != nil {
 		return r, fmt.Errorf("nitrain: %w", all[0].err)
 	}
-	return r, b.agree(w, all, &r)
+	return r, b.agree(ctx, w, all, &r)
 }
 
 // contenders are nitrain, which comes first, and the other side's forms.
@@ -84,7 +85,7 @@ func (b bench) contenders(w work, forms []string) ([]*contender, error) {
 
 // first lets nitrain predict once more than is measured: it chooses what runs the model, which it remembers, and writes
 // the probabilities for the comparison of labels.
-func (b bench) first(w work, ours *contender, r *report) error {
+func (b bench) first(ctx context.Context, w work, ours *contender, r *report) error {
 	folder := b.path("out", w.name, "probabilities")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -93,7 +94,7 @@ func (b bench) first(w work, ours *contender, r *report) error {
 	c.args = slices.Clone(ours.args)
 	c.args[slices.Index(c.args, "-o")+1] = filepath.Join(folder, w.scan)
 	c.args[slices.Index(c.args, "--quiet")] = "--probabilities"
-	c.sample(true)
+	c.sample(ctx, true)
 	r.first = c.loud
 	if c.err != nil {
 		return c.err

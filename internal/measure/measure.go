@@ -73,8 +73,8 @@ func Processor() string {
 // where no document is named.
 func Section(path, name, text string) error {
 	if path == "" {
-		fmt.Print(text)
-		return nil
+		_, err := os.Stdout.WriteString(text)
+		return err
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
