@@ -182,3 +182,13 @@ assert c.data.model_name == "brain/unet:v1" and r[0].metric_type == "dice" and r
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+func TestEvaluationOfAClassifier(t *testing.T) {
+	e, err := parseEvaluation([]byte(`{"task":"classification","cases":[{"id":"a"},{"id":"b"}],"classification":{"accuracy":0.75,"precision":0.5}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Cases != 2 || e.Mean.Accuracy == nil || *e.Mean.Accuracy != 0.75 || e.Mean.Precision != nil {
+		t.Errorf("got %+v", e)
+	}
+}

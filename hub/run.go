@@ -170,9 +170,14 @@ func parseEvaluation(raw []byte) (*Evaluation, error) {
 		Cases  json.RawMessage `json:"cases"`
 		Labels []LabelScore    `json:"labels"`
 		Mean   *Scores         `json:"mean"`
+		// of a classifier's report
+		Classification *Scores `json:"classification"`
 	}
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return nil, err
+	}
+	if in.Mean == nil && in.Classification != nil {
+		in.Mean = &Scores{Accuracy: in.Classification.Accuracy}
 	}
 	if in.Mean == nil || in.Cases == nil {
 		return nil, errors.New(`want "cases", "labels" and "mean" as nitrain evaluate --json prints them`)

@@ -54,6 +54,9 @@ func (a *app) runEvaluate(ctx context.Context, f evaluateFlags, model string) er
 	if (model == "") == (f.predictions == "") {
 		return usageError{errors.New("want a MODEL or --predictions FILES, one of them")}
 	}
+	if model != "" && len(f.regions) > 0 {
+		return usageError{errors.New("--region: a model's regions stand in its Spec (labels, region); this flag goes with --predictions")}
+	}
 	o, err := f.options(a.seed)
 	if err != nil {
 		return usageError{err}
@@ -75,6 +78,9 @@ func (a *app) runEvaluate(ctx context.Context, f evaluateFlags, model string) er
 		return err
 	}
 	defer shut()
+	if names := judge.Unnamed(); len(names) > 0 {
+		return usageError{fmt.Errorf("--tolerance: no label is called %q", names[0])}
+	}
 	report, err := judge.Run(ctx, cases)
 	if err != nil {
 		return err

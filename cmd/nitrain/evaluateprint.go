@@ -15,9 +15,9 @@ import (
 func printScores(w io.Writer, r *evaluation.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	printSummary(t, r.Summary, len(r.Cases))
-	for _, g := range r.Groups {
-		fmt.Fprintf(t, "\ngroup %q\n", g.Name)
-		printSummary(t, g.Summary, g.Cases)
+	if len(r.Groups) > 0 {
+		fmt.Fprintln(t)
+		printGroups(t, r.Groups)
 	}
 	return t.Flush()
 }
@@ -38,6 +38,37 @@ func printSummary(t io.Writer, s evaluation.Summary, cases int) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", ranged(i.MAE, i.Intervals, "mae"), ranged(i.RMSE, i.Intervals, "rmse"), ranged(i.PSNR, i.Intervals, "psnr"), ranged(i.SSIM, i.Intervals, "ssim"), cases)
 	case s.Mean != nil:
 		printLabels(t, s, cases)
+	}
+}
+
+// printGroups prints a row for each group: its means over labels or classes.
+func printGroups(t io.Writer, groups []evaluation.Group) {
+	switch s := groups[0].Summary; {
+	case s.Classes != nil:
+		fmt.Fprintln(t, "group\taccuracy\tAUC\taverage precision\tcases")
+	case s.Numbers != nil:
+		fmt.Fprintln(t, "group\tnumber\tMAE\tRMSE\tbias\tcases")
+	case s.Images != nil:
+		fmt.Fprintln(t, "group\tMAE\tPSNR dB\tSSIM\tcases")
+	default:
+		fmt.Fprintln(t, "group\tdice\tiou\tprecision\tsensitivity\tcases")
+	}
+	for _, g := range groups {
+		switch s := g.Summary; {
+		case s.Classes != nil:
+			c := s.Classes
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", g.Name, ranged(c.Accuracy, c.Intervals, "accuracy"), ranged(c.AUC, c.Intervals, "auc"), figure(c.AP), g.Cases)
+		case s.Numbers != nil:
+			for _, n := range s.Numbers {
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", g.Name, n.Name, ranged(n.MAE, n.Intervals, "mae"), ranged(n.RMSE, n.Intervals, "rmse"), figure(n.Bias), g.Cases)
+			}
+		case s.Images != nil:
+			i := s.Images
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", g.Name, ranged(i.MAE, i.Intervals, "mae"), figure(i.PSNR), ranged(i.SSIM, i.Intervals, "ssim"), g.Cases)
+		case s.Mean != nil:
+			m := s.Mean
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", g.Name, ranged(m.Dice, s.MeanIntervals, "dice"), figure(m.IoU), figure(m.Precision), figure(m.Sensitivity), g.Cases)
+		}
 	}
 }
 

@@ -44,6 +44,13 @@ func newAxis(values []float64, lowest, highest, from, to float64) axis {
 	return axis{low, high, from, to}
 }
 
+// padded leaves room at both ends.
+func (a axis) padded() axis {
+	room := 0.04 * (a.high - a.low)
+	a.low, a.high = a.low-room, a.high+room
+	return a
+}
+
 func fmin(a, b float64) float64 {
 	if a != a || b < a {
 		return b

@@ -51,6 +51,7 @@ type Evaluation struct {
 	task   predict.Task
 	pick   predict.Pick
 	labels []predict.Label // nil: what occurs
+	strict bool            // a truth may hold no other values
 	source source
 	o      Options
 }
@@ -68,7 +69,7 @@ type answer struct {
 // OfModel judges a model.
 func OfModel(p *predict.Predictor, o Options) *Evaluation {
 	spec := p.Spec()
-	return &Evaluation{task: spec.Task, pick: spec.Decode.Pick, labels: spec.Labels, o: o, source: func(ctx context.Context, c dataset.Case) (*answer, error) {
+	return &Evaluation{task: spec.Task, pick: spec.Decode.Pick, labels: spec.Labels, strict: true, o: o, source: func(ctx context.Context, c dataset.Case) (*answer, error) {
 		var images []*imageio.Image
 		for _, path := range c.Images {
 			im, err := imageio.Read(path)
@@ -90,12 +91,12 @@ func OfModel(p *predict.Predictor, o Options) *Evaluation {
 }
 
 // OfFiles judges finished segmentations: files has the path of each case's by its ID. Labels may be nil:
-// then every value that occurs is a label.
+// then every value that occurs is a label. Values that given labels do not name are background.
 func OfFiles(files map[string]string, labels []predict.Label, o Options) *Evaluation {
 	return &Evaluation{task: predict.Segmentation, labels: labels, o: o, source: func(_ context.Context, c dataset.Case) (*answer, error) {
 		path, ok := files[c.ID]
 		if !ok {
-			return nil, &predict.ImageError{What: "evaluate: has no prediction"}
+			return nil, &predict.ImageError{What: "has no prediction"}
 		}
 		im, err := imageio.ReadLabel(path)
 		if err != nil {
@@ -103,6 +104,18 @@ func OfFiles(files map[string]string, labels []predict.Label, o Options) *Evalua
 		}
 		return &answer{Prediction: &predict.Prediction{Labels: im}, file: path}, nil
 	}}
+}
+
+// Unnamed returns the names that have a tolerance and that no label has, where the labels are known.
+func (e *Evaluation) Unnamed() []string {
+	var names []string
+	for name := range e.o.NamedTolerances {
+		if e.labels != nil && !slices.ContainsFunc(e.labels, func(l predict.Label) bool { return l.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Run judges every case. The error is that of ctx, of a model that contradicts its Spec, or of a list in
@@ -151,7 +164,7 @@ func (e *Evaluation) truths(cases []dataset.Case) error {
 	if slices.ContainsFunc(cases, e.hasTruth) {
 		return nil
 	}
-	return &predict.ImageError{What: fmt.Sprintf("evaluate: none of %d cases has a label", len(cases)), Help: wanted(e.task)}
+	return &predict.ImageError{What: fmt.Sprintf("none of %d cases has a label", len(cases)), Help: wanted(e.task)}
 }
 
 // judge predicts one case and compares.
@@ -160,6 +173,7 @@ func (e *Evaluation) judge(ctx context.Context, c dataset.Case, worst *gallery) 
 		return nil, &predict.ImageError{What: "has no label", Help: wanted(e.task)}
 	}
 	start := time.Now()
+	truth := e.readTruth(c)
 	out, err := e.source(ctx, c)
 	if err != nil {
 		return nil, err
@@ -171,9 +185,9 @@ func (e *Evaluation) judge(ctx context.Context, c dataset.Case, worst *gallery) 
 	case predict.Regression:
 		err = e.judgeNumbers(result, c, out)
 	case predict.ImageToImage:
-		err = e.judgeImage(result, c, out, worst)
+		err = e.judgeImage(result, c, out, truth, worst)
 	default:
-		err = e.judgeLabels(result, c, out, worst)
+		err = e.judgeLabels(result, c, out, truth, worst)
 	}
 	if err != nil {
 		return nil, err

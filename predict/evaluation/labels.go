@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/dataset"
@@ -12,15 +13,15 @@ import (
 )
 
 // judgeLabels compares two label images.
-func (e *Evaluation) judgeLabels(result *Case, c dataset.Case, out *answer, worst *gallery) error {
-	truth, err := imageio.ReadLabel(c.Label)
+func (e *Evaluation) judgeLabels(result *Case, c dataset.Case, out *answer, read reading, worst *gallery) error {
+	truth, err := read()
 	if err != nil {
 		return err
 	}
 	result.Reference = c.Label
 	if got, want := truth.Grid.Size, out.Labels.Grid.Size; got != want {
 		return &predict.ImageError{
-			What: fmt.Sprintf("evaluate: label image has %v voxels, prediction %v", got, want),
+			What: fmt.Sprintf("label image has %v voxels, prediction %v", got, want),
 			Help: "a prediction is compared on the grid of its scan: resample neither, or both",
 		}
 	}
@@ -28,17 +29,24 @@ func (e *Evaluation) judgeLabels(result *Case, c dataset.Case, out *answer, wors
 	if e.labels == nil {
 		values, err := metric.Values(out.Labels, truth)
 		if err != nil {
-			return &predict.ImageError{What: err.Error(), Err: err}
+			return unlike(err)
 		}
 		labels = named(values, e.o.Ignore)
-	} else if err := e.known(truth); err != nil {
-		return err
+	} else if e.strict {
+		if err := e.known(truth); err != nil {
+			return err
+		}
 	}
 	if result.Labels, err = e.comparison(labels).Scores(out.Labels, truth); err != nil {
-		return &predict.ImageError{What: err.Error(), Err: err}
+		return unlike(err)
 	}
 	result.voxels = truth.Grid.Len()
 	return worst.labels(result, c, out, truth, e.labels)
+}
+
+// unlike says that two images cannot be compared.
+func unlike(err error) error {
+	return &predict.ImageError{What: strings.TrimPrefix(err.Error(), "metric: "), Err: err}
 }
 
 // known reports a value in the truth that nothing names: it would count as background in silence.
@@ -60,7 +68,7 @@ func (e *Evaluation) known(truth *imageio.Image) error {
 		}
 		if last = v; !known[v] {
 			return &predict.ImageError{
-				What: fmt.Sprintf("evaluate: label image has the value %g, which the Spec does not name", v),
+				What: fmt.Sprintf("label image has the value %g, which the Spec does not name", v),
 				Help: "name it in the Spec's labels, map the files' values to the Spec's, or leave it out with --ignore",
 			}
 		}

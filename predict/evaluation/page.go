@@ -84,24 +84,11 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	}
 	for _, worst := range r.worst {
 		p.Pictures = append(p.Pictures, framed{
-			fmt.Sprintf("%s: %s %.4f", worst.ID, r.scoreName(), worst.Score),
+			worst.Caption,
 			template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(worst.PNG)), //nolint:gosec // made here
 		})
 	}
 	return t.Execute(w, p)
-}
-
-// scoreName says what [Case.Score] is.
-func (r *Report) scoreName() string {
-	switch r.Task {
-	case predict.Classification:
-		return "margin"
-	case predict.Regression:
-		return "minus absolute error"
-	case predict.ImageToImage:
-		return "SSIM"
-	}
-	return "mean Dice"
 }
 
 // labelPage fills in what is said about a segmentation.
@@ -110,8 +97,8 @@ func (r *Report) labelPage(p *page) {
 	p.Lead += ", mean Dice " + within(r.Mean.Dice, i) + "."
 	p.Shown = "Planes through the middle of the largest error. Above: the truth outlined in white, the prediction over it in the labels' colours. Below: where they differ."
 	p.Tables = append(p.Tables, r.labelTable("Labels", r.Summary, len(r.Cases)))
-	for _, g := range r.Groups {
-		p.Tables = append(p.Tables, r.labelTable(fmt.Sprintf("Group %q", g.Name), g.Summary, g.Cases))
+	if len(r.Groups) > 0 {
+		p.Tables = append(p.Tables, r.groupTable())
 	}
 	for _, m := range r.o.shown() {
 		switch m.Key {
@@ -127,28 +114,50 @@ func (r *Report) labelPage(p *page) {
 }
 
 func (r *Report) labelTable(title string, s Summary, cases int) table {
-	t := table{Title: title, Head: []head{{Text: "label"}}}
-	for _, m := range r.o.shown() {
-		t.Head = append(t.Head, head{Text: m.Title, Tip: m.Meaning, Number: true})
-	}
-	t.Head = append(t.Head, head{Text: "cases", Tip: "in which the label is predicted or true", Number: true}, head{Text: "missed or extra", Tip: "cases in which it is only one of both: their distances are infinite and left out", Number: true})
-	row := func(name string, means *Means, intervals map[string]metric.Interval) []tableCell {
-		cells := []tableCell{{Text: name}}
-		for _, m := range r.o.shown() {
-			c := tableCell{Text: digits(*m.in(means), m.MM), Class: "n"}
-			if i, ok := intervals[m.Key]; ok && i.Low == i.Low {
-				c.Sub = digits(i.Low, m.MM) + " to " + digits(i.High, m.MM)
-			}
-			cells = append(cells, c)
-		}
-		return cells
-	}
+	t := table{Title: title, Head: append(r.meanHead("label"), head{Text: "missed or extra", Tip: "cases in which it is only one of both: their distances are infinite and left out", Number: true})}
 	for _, l := range s.Labels {
-		name := fmt.Sprintf("%d %s", l.Value, l.Name)
-		t.Rows = append(t.Rows, append(row(name, &l.Means, l.Intervals), tableCell{Text: strconv.Itoa(l.Cases), Class: "n"}, tableCell{Text: strconv.Itoa(l.Missed), Class: "n"}))
+		row := r.meanRow(fmt.Sprintf("%d %s", l.Value, l.Name), &l.Means, l.Intervals, l.Cases)
+		t.Rows = append(t.Rows, append(row, tableCell{Text: strconv.Itoa(l.Missed), Class: "n"}))
 	}
-	t.Rows = append(t.Rows, append(row("mean", s.Mean, s.MeanIntervals), tableCell{Text: strconv.Itoa(cases), Class: "n"}, tableCell{Class: "n"}))
+	t.Rows = append(t.Rows, append(r.meanRow("mean", s.Mean, s.MeanIntervals, cases), tableCell{Class: "n"}))
 	return t
+}
+
+// groupTable has a row for each group's means over labels, and where the labels are few, for each label.
+func (r *Report) groupTable() table {
+	const few = 6
+	t := table{Title: "Groups", Sortable: true, Head: append([]head{{Text: "group"}}, r.meanHead("label")...)}
+	for _, g := range r.Groups {
+		name := tableCell{Text: g.Name}
+		if n := len(g.Labels); n > 1 && n <= few {
+			for _, l := range g.Labels {
+				t.Rows = append(t.Rows, append([]tableCell{name}, r.meanRow(fmt.Sprintf("%d %s", l.Value, l.Name), &l.Means, l.Intervals, l.Cases)...))
+			}
+		}
+		t.Rows = append(t.Rows, append([]tableCell{name}, r.meanRow("mean", g.Mean, g.MeanIntervals, g.Cases)...))
+	}
+	return t
+}
+
+// meanHead and meanRow are the columns of means.
+func (r *Report) meanHead(first string) []head {
+	h := []head{{Text: first}}
+	for _, m := range r.o.shown() {
+		h = append(h, head{Text: m.Title, Tip: m.Meaning, Number: true})
+	}
+	return append(h, head{Text: "cases", Tip: "in which the label is predicted or true", Number: true})
+}
+
+func (r *Report) meanRow(name string, means *Means, intervals map[string]metric.Interval, cases int) []tableCell {
+	cells := []tableCell{{Text: name}}
+	for _, m := range r.o.shown() {
+		c := numeric(*m.in(means), m.MM)
+		if i, ok := intervals[m.Key]; ok && i.Low == i.Low {
+			c.Sub = digits(i.Low, m.MM) + " to " + digits(i.High, m.MM)
+		}
+		cells = append(cells, c)
+	}
+	return append(cells, tableCell{Text: strconv.Itoa(cases), Class: "n"})
 }
 
 // caseTable has a row for each case with its means over labels.

@@ -19,9 +19,7 @@ func (r *Report) classPage(p *page) {
 	if s.Confusion != nil {
 		p.Tables = append(p.Tables, confusionTable(s))
 	}
-	for _, g := range r.Groups {
-		p.Tables = append(p.Tables, classSummaryTable(fmt.Sprintf("Group %q, %d cases", g.Name, g.Cases), g.Classes))
-	}
+	p.Tables = append(p.Tables, r.grouped(func(g Group) table { return classSummaryTable("", g.Classes) })...)
 	p.Diagrams = append(p.Diagrams, r.rocs(), r.reliability())
 	p.Cases = table{Title: "Cases", Sortable: true, Head: append(r.caseHead(), head{Text: "truth"}, head{Text: "picked"}, head{Text: "right"})}
 	for _, c := range s.Classes {
@@ -38,6 +36,23 @@ func (r *Report) classPage(p *page) {
 		}
 		p.Cases.Rows = append(p.Cases.Rows, cells)
 	}
+}
+
+// grouped puts the groups' tables below each other as one; nil where there are no groups.
+func (r *Report) grouped(of func(Group) table) []table {
+	var all table
+	for _, g := range r.Groups {
+		t := of(g)
+		all.Head = append([]head{{Text: "group"}, {Text: "cases", Number: true}}, t.Head...)
+		for _, row := range t.Rows {
+			all.Rows = append(all.Rows, append([]tableCell{{Text: g.Name}, {Text: strconv.Itoa(g.Cases), Class: "n"}}, row...))
+		}
+	}
+	if all.Rows == nil {
+		return nil
+	}
+	all.Title, all.Sortable = "Groups", true
+	return []table{all}
 }
 
 func classSummaryTable(title string, s *ClassSummary) table {
@@ -172,9 +187,7 @@ func (r *Report) numberPage(p *page) {
 	p.Lead += "."
 	p.Shown = "Cases with the largest mean absolute error."
 	p.Tables = append(p.Tables, numberTable("Summary", r.Numbers))
-	for _, g := range r.Groups {
-		p.Tables = append(p.Tables, numberTable(fmt.Sprintf("Group %q", g.Name), g.Numbers))
-	}
+	p.Tables = append(p.Tables, r.grouped(func(g Group) table { return numberTable("", g.Numbers) })...)
 	p.Cases = table{Title: "Cases", Sortable: true, Head: append(r.caseHead(), head{Text: "number"}, head{Text: "truth", Number: true}, head{Text: "predicted", Number: true}, head{Text: "difference", Number: true})}
 	for _, c := range r.Cases {
 		for _, n := range c.Numbers {
@@ -208,7 +221,7 @@ func numberTable(title string, numbers []NumberSummary) table {
 
 func (r *Report) scatter(i int) diagram {
 	predicted, truth := numbers(r.Cases, i)
-	ax := newAxis(append(append([]float64{}, predicted...), truth...), math.NaN(), math.NaN(), 0, 1)
+	ax := newAxis(append(append([]float64{}, predicted...), truth...), math.NaN(), math.NaN(), 0, 1).padded()
 	n := r.Numbers[i]
 	p := newPlot(n.Name, "truth "+n.Unit, "predicted "+n.Unit, ax, ax)
 	p.dashed(ax.low, ax.high)
@@ -226,12 +239,13 @@ func (r *Report) agreement(i int) diagram {
 	for k, t := range truth {
 		mean[k], difference[k] = (predicted[k]+t)/2, predicted[k]-t
 	}
-	x, y := newAxis(mean, math.NaN(), math.NaN(), 0, 1), newAxis(append(append([]float64{0}, difference...), float64(n.Low), float64(n.High)), math.NaN(), math.NaN(), 0, 1)
+	x := newAxis(mean, math.NaN(), math.NaN(), 0, 1).padded()
+	y := newAxis(append(append([]float64{0}, difference...), float64(n.Low), float64(n.High)), math.NaN(), math.NaN(), 0, 1).padded()
 	p := newPlot(n.Name, "mean of truth and predicted "+n.Unit, "predicted - truth "+n.Unit, x, y)
 	p.dashed(0, 0)
 	for k, v := range []metric.Number{n.Bias, n.Low, n.High} {
 		if f := float64(v); f == f {
-			p.line([]float64{x.low, x.high}, []float64{f, f}, min(k, 1), []string{"bias", "limit of agreement", "limit of agreement"}[k])
+			p.line([]float64{x.low, x.high}, []float64{f, f}, min(k, 1), []string{"bias", "lower limit of agreement", "upper limit of agreement"}[k])
 		}
 	}
 	for k, c := range r.Cases {
@@ -244,11 +258,9 @@ func (r *Report) agreement(i int) diagram {
 func (r *Report) imagePage(p *page) {
 	s := r.Images
 	p.Lead += ", mean SSIM " + within(s.SSIM, s.Intervals["ssim"]) + "."
-	p.Shown = "Above the true image, below it the predicted less the true intensity."
+	p.Shown = "Planes through the largest difference: the predicted image, the true one, and over it the predicted less the true intensity."
 	p.Tables = append(p.Tables, imageTable("Summary", s))
-	for _, g := range r.Groups {
-		p.Tables = append(p.Tables, imageTable(fmt.Sprintf("Group %q, %d cases", g.Name, g.Cases), g.Images))
-	}
+	p.Tables = append(p.Tables, r.grouped(func(g Group) table { return imageTable("", g.Images) })...)
 	p.Cases = table{Title: "Cases", Sortable: true, Head: append(r.caseHead(), imageHead()...)}
 	for _, c := range r.Cases {
 		p.Cases.Rows = append(p.Cases.Rows, append(r.caseCells(c), numeric(c.Image.MAE, false), numeric(c.Image.RMSE, false), numeric(c.Image.PSNR, true), numeric(c.Image.SSIM, false)))

@@ -3,10 +3,13 @@ package evaluation
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"image"
+	"image/draw"
 	"image/png"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/dataset"
@@ -16,9 +19,10 @@ import (
 
 // Picture shows one of the worst cases.
 type Picture struct {
-	ID    string
-	Score float64
-	PNG   []byte
+	ID      string
+	Caption string
+	Score   float64
+	PNG     []byte
 }
 
 // gallery keeps the pictures of the worst cases, the worst first. A picture is drawn only while its case is
@@ -42,7 +46,7 @@ func (g *gallery) offer(c *Case, draw func() (image.Image, error)) error {
 	if err := png.Encode(&raw, picture); err != nil {
 		return err
 	}
-	g.pictures = append(g.pictures, Picture{c.ID, score, raw.Bytes()})
+	g.pictures = append(g.pictures, Picture{c.ID, caption(c), score, raw.Bytes()})
 	slices.SortStableFunc(g.pictures, func(a, b Picture) int { return cmp.Compare(a.Score, b.Score) })
 	g.pictures = g.pictures[:min(len(g.pictures), g.most)]
 	return nil
@@ -64,15 +68,62 @@ func (g *gallery) labels(result *Case, c dataset.Case, out *answer, truth *image
 	})
 }
 
-// image draws a predicted image, where it differs from the true one, and the true one.
+// caption says what is wrong with a case.
+func caption(c *Case) string {
+	switch {
+	case c.Class != nil:
+		return fmt.Sprintf("%s: %s, picked %s (margin %.3f)", c.ID, listed(c.Class.Truth), listed(c.Class.Picked), c.Score())
+	case c.Numbers != nil:
+		text := c.ID + ":"
+		for i, n := range c.Numbers {
+			text += fmt.Sprintf("%s %s %.4g, truth %.4g %s", comma(i), n.Name, n.Predicted, n.Truth, n.Unit)
+		}
+		return text
+	case c.Image != nil:
+		return fmt.Sprintf("%s: SSIM %.4f, MAE %.4g", c.ID, c.Image.SSIM, c.Image.MAE)
+	}
+	return fmt.Sprintf("%s: mean Dice %.4f", c.ID, c.Dice())
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// image draws a predicted image, the true one, and where they differ, through the largest difference.
 func (g *gallery) image(result *Case, predicted, truth *imageio.Image) error {
 	return g.offer(result, func() (image.Image, error) {
 		d := imageio.New(truth.Grid, 1, imageio.Intensity)
+		largest := 0
 		for i, v := range truth.Channel(0) {
 			d.Data[i] = predicted.Data[i] - v
+			if math.Abs(float64(d.Data[i])) > math.Abs(float64(d.Data[largest])) {
+				largest = i
+			}
 		}
-		return view.Montage(truth, view.Options{Heat: d})
+		size := truth.Grid.Size
+		at := [3]int{largest % size[0], largest / size[0] % size[1], largest / size[0] / size[1]}
+		above, err := view.Montage(predicted, view.Options{Through: &at, Title: "predicted"})
+		if err != nil {
+			return nil, err
+		}
+		below, err := view.Montage(truth, view.Options{Through: &at, Title: "truth, and over it predicted less true", Heat: d})
+		if err != nil {
+			return nil, err
+		}
+		return stacked(above, below), nil
 	})
+}
+
+// stacked puts one picture above another.
+func stacked(above, below image.Image) image.Image {
+	a, b := above.Bounds(), below.Bounds()
+	out := image.NewRGBA(image.Rect(0, 0, max(a.Dx(), b.Dx()), a.Dy()+b.Dy()))
+	draw.Draw(out, a, above, a.Min, draw.Src)
+	draw.Draw(out, image.Rect(0, a.Dy(), b.Dx(), a.Dy()+b.Dy()), below, b.Min, draw.Src)
+	return out
 }
 
 // scan draws a scan alone.

@@ -66,7 +66,7 @@ func TestClassification(t *testing.T) {
 	if !strings.HasPrefix(table, "case,group,truth,picked,correct,p_early,p_late\ncase0,a,early,early,true,0.9") {
 		t.Errorf("CSV:\n%s", table)
 	}
-	checkPage(t, page, "Confusion", "Receiver operating characteristic", "Calibration", "case2: margin", "late")
+	checkPage(t, page, "Confusion", "Receiver operating characteristic", "Calibration", "case2: early, picked late", "late")
 }
 
 // Each class by itself, several at once, or in columns of 0 and 1.
@@ -109,7 +109,7 @@ func TestRegression(t *testing.T) {
 	if !strings.HasPrefix(table, "case,group,name,unit,truth,predicted,difference\ncase0,a,age,years,6,5.0041") {
 		t.Errorf("CSV:\n%s", table)
 	}
-	checkPage(t, page, "limits of agreement", "predicted over true", "agreement (bias and limits)", "minus absolute error")
+	checkPage(t, page, "limits of agreement", "predicted over true", "agreement (bias and limits)", "case3: age 35, truth 37 years")
 }
 
 // The model says a little more than the scan, which is the truth.

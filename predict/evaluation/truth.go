@@ -24,6 +24,31 @@ func wanted(task predict.Task) string {
 	return "the list's column label holds the file of each case's segmentation"
 }
 
+// reading waits for an image that is being read.
+type reading func() (*imageio.Image, error)
+
+// readTruth begins to read the true image of a case, if it has one, while the prediction is made.
+func (e *Evaluation) readTruth(c dataset.Case) reading {
+	if e.task == predict.Classification || e.task == predict.Regression {
+		return nil
+	}
+	var im *imageio.Image
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if e.task == predict.ImageToImage {
+			im, err = imageio.Read(c.Label)
+		} else {
+			im, err = imageio.ReadLabel(c.Label)
+		}
+	}()
+	return func() (*imageio.Image, error) {
+		<-done
+		return im, err
+	}
+}
+
 func (e *Evaluation) hasTruth(c dataset.Case) bool {
 	if c.Label != "" {
 		return true
@@ -67,7 +92,7 @@ func (e *Evaluation) trueClasses(c dataset.Case, classes []predict.ClassProbabil
 		for i, k := range classes {
 			yes, err := parseYes(c.Extra[k.Name])
 			if err != nil {
-				return nil, &predict.ImageError{What: fmt.Sprintf("evaluate: column %q: %v", k.Name, err), Help: wanted(e.task)}
+				return nil, &predict.ImageError{What: fmt.Sprintf("column %q: %v", k.Name, err), Help: wanted(e.task)}
 			}
 			truth[i] = yes
 		}
@@ -76,7 +101,7 @@ func (e *Evaluation) trueClasses(c dataset.Case, classes []predict.ClassProbabil
 	for _, text := range strings.FieldsFunc(c.Target, func(r rune) bool { return r == ';' || r == '|' }) {
 		label, ok := e.class(strings.TrimSpace(text))
 		if !ok {
-			return nil, &predict.ImageError{What: fmt.Sprintf("evaluate: label: want a class of the Spec, got %q", text), Help: wanted(e.task)}
+			return nil, &predict.ImageError{What: fmt.Sprintf("label: want a class of the Spec, got %q", text), Help: wanted(e.task)}
 		}
 		for i, k := range classes {
 			truth[i] = truth[i] || k.Value == label.Value
@@ -123,7 +148,7 @@ func (e *Evaluation) judgeNumbers(result *Case, c dataset.Case, out *answer) err
 		}
 		truth, err := strconv.ParseFloat(text, 64)
 		if err != nil || truth-truth != 0 {
-			return &predict.ImageError{What: fmt.Sprintf("evaluate: column %q: want a number, got %q", column, text), Help: wanted(e.task)}
+			return &predict.ImageError{What: fmt.Sprintf("column %q: want a number, got %q", column, text), Help: wanted(e.task)}
 		}
 		result.Numbers = append(result.Numbers, Number{Name: v.Name, Unit: v.Unit, Predicted: v.Value, Truth: truth})
 	}
@@ -131,15 +156,15 @@ func (e *Evaluation) judgeNumbers(result *Case, c dataset.Case, out *answer) err
 }
 
 // judgeImage compares an image with the true one.
-func (e *Evaluation) judgeImage(result *Case, c dataset.Case, out *answer, worst *gallery) error {
-	truth, err := imageio.Read(c.Label)
+func (e *Evaluation) judgeImage(result *Case, c dataset.Case, out *answer, read reading, worst *gallery) error {
+	truth, err := read()
 	if err != nil {
 		return err
 	}
 	result.Reference = c.Label
 	s, err := metric.CompareImages(out.Image, truth, e.o.Range)
 	if err != nil {
-		return &predict.ImageError{What: err.Error(), Err: err}
+		return unlike(err)
 	}
 	result.Image = &s
 	return worst.image(result, out.Image, truth)
