@@ -74,11 +74,11 @@ func caption(c *Case) string {
 	case c.Class != nil:
 		return fmt.Sprintf("%s: %s, picked %s (margin %.3f)", c.ID, listed(c.Class.Truth), listed(c.Class.Picked), c.Score())
 	case c.Numbers != nil:
-		text := c.ID + ":"
+		parts := make([]string, len(c.Numbers))
 		for i, n := range c.Numbers {
-			text += fmt.Sprintf("%s %s %.4g, truth %.4g %s", comma(i), n.Name, n.Predicted, n.Truth, n.Unit)
+			parts[i] = strings.TrimSpace(fmt.Sprintf("%s %.4g, truth %.4g %s", n.Name, n.Predicted, n.Truth, n.Unit))
 		}
-		return text
+		return c.ID + ": " + strings.Join(parts, "; ")
 	case c.Image != nil:
 		return fmt.Sprintf("%s: SSIM %.4f, MAE %.4g", c.ID, c.Image.SSIM, c.Image.MAE)
 	}
