@@ -31,7 +31,8 @@ func TestStageAsNNUNet(t *testing.T) {
 		copy(stage.Data, c.Labels)
 		spec := binary("zyx")
 		spec.Prepare = transform.Pipeline{
-			transform.CropNonzero{}, transform.ZScore{},
+			transform.CropNonzero{},
+			transform.ZScore{},
 			transform.Spacing{MM: transform.Vector(c.Target), Rule: transform.NNUNet, Interpolation: transform.Cubic},
 		}
 		spec.Input.Channels = append(spec.Input.Channels, stageChannel(1), stageChannel(4), stageChannel(2))

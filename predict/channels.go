@@ -3,6 +3,7 @@ package predict
 import (
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // NoLabel stands for a channel of the output that no label names.
@@ -78,7 +79,7 @@ func (in Input) Cascade() bool { return in.Images() < len(in.Channels) }
 // count says how many channels a tensor has: "4", "3 times 5 slices".
 func (in Input) count() string {
 	if in.stack() == 1 {
-		return fmt.Sprint(len(in.Channels))
+		return strconv.Itoa(len(in.Channels))
 	}
 	return fmt.Sprintf("%d times %d slices", len(in.Channels), in.stack())
 }

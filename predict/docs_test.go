@@ -2,6 +2,7 @@ package predict_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"reflect"
 	"regexp"
@@ -45,7 +46,7 @@ func TestSpecIsDocumented(t *testing.T) {
 			if !strings.Contains(text, "`"+key+"`") {
 				t.Errorf("%s: docs/spec.md has no %s under %q", typ, key, title)
 			}
-			if _, list := reflect.New(field.Type).Interface().(*transform.Pipeline); !list {
+			if field.Type != reflect.TypeFor[transform.Pipeline]() {
 				visit(field.Type)
 			}
 		}
@@ -72,11 +73,7 @@ func TestSpecIsDocumented(t *testing.T) {
 func wantOps(t *testing.T, text string) {
 	t.Helper()
 	_, err := transform.ParsePrepare([]byte(`[{"op":""}]`))
-	hint, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		t.Fatal(err)
-	}
-	fault, ok := hint.Unwrap()[0].(*transform.FormatError)
+	fault, ok := errors.AsType[*transform.FormatError](err)
 	if !ok {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/nitrain/nitrain/imageio"
@@ -70,7 +71,7 @@ func TestSlicesAsMONAI(t *testing.T) {
 		spec.Input.Stack = c.Stack
 		spec.Input.Channels = make([]predict.Channel, c.Channels)
 		for i := range spec.Input.Channels {
-			spec.Input.Channels[i].Name = fmt.Sprint(i)
+			spec.Input.Channels[i].Name = strconv.Itoa(i)
 		}
 		spec.Tile = &predict.Tile{Size: c.Tile, Overlap: predict.Overlap{c.Overlap, c.Overlap, c.Overlap}, Blend: c.Blend, Pad: c.Pad, Batch: c.Batch}
 		im := imageio.New(imageio.Grid{Size: c.Image, Affine: imageio.Identity()}, c.Channels, imageio.Intensity)

@@ -200,3 +200,48 @@ func TestScansWithoutNumbers(t *testing.T) {
 		t.Errorf("infinity: %v", err)
 	}
 }
+
+// Regions whose channels are in another order than their priority, as BraTS has them: the last label wins, whatever
+// its channel is, by index and by interpolation, whole and in windows; a channel that no label names does nothing.
+func TestRegionsInTheirOwnOrder(t *testing.T) {
+	at := func(c int) *int { return &c }
+	spec := binary(patch.XYZ)
+	spec.Decode = predict.Decode{Activation: predict.Sigmoid, Pick: predict.Threshold}
+	spec.Labels = []predict.Label{
+		{Value: 0, Name: "background"},
+		{Value: 2, Name: "whole", Channel: at(1)},
+		{Value: 1, Name: "core", Channel: at(0)},
+		{Value: 4, Name: "enhancing", Channel: at(3)},
+	}
+	over := func(limit float32) func(v []float32) float32 {
+		return func(v []float32) float32 { return 40 * (v[0] - limit) }
+	}
+	model := pointwise(3, 1, over(0.5), over(0.25), over(-1), over(0.75))
+	for _, prepare := range []transform.Pipeline{nil, {transform.Spacing{MM: transform.Vector{0.7, 0.8, 0.9}}}} {
+		for _, tile := range []*predict.Tile{nil, {Size: [3]int{5, 5, 5}, Overlap: predict.Overlap{0.4, 0.4, 0.4}}} {
+			for _, restore := range []predict.Restore{predict.RestoreProbabilities, predict.RestoreLogits, predict.RestoreLabels} {
+				spec.Prepare, spec.Tile, spec.Decode.Restore = prepare, tile, restore
+				im := straight([3]int{9, 8, 7})
+				for i := range im.Data { // a ramp along z, which interpolation follows
+					im.Data[i] = float32(i/72) / 6
+				}
+				out, err := newPredictor(t, spec, model).Predict(t.Context(), im)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range im.Data {
+					want := float32(0)
+					for _, r := range [][2]float32{{0.25, 2}, {0.5, 1}, {0.75, 4}} {
+						if v > r[0] {
+							want = r[1]
+						}
+					}
+					// at a threshold itself, and where the nearest of other voxels counts, either neighbour is right
+					if near := math.Abs(math.Mod(float64(v)+0.125, 0.25) - 0.125); out.Labels.Data[i] != want && near > 0.09 {
+						t.Fatalf("%s, tile %v, %d steps: voxel %d of %g has the label %g, want %g", restore, tile != nil, len(prepare), i, v, out.Labels.Data[i], want)
+					}
+				}
+			}
+		}
+	}
+}
