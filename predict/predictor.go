@@ -224,7 +224,7 @@ func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first i
 	for i, step := range steps {
 		next, err := step.Apply(*im)
 		if err != nil {
-			return &ImageError{What: fmt.Sprintf("prepare[%d]: %v", first+i, err), Err: err}
+			return &ImageError{What: fmt.Sprintf("prepare[%d]: %v", first+i, err), Help: helpWith(step), Err: err}
 		}
 		if !shifted((*im).Grid, next.Grid) {
 			out.Model = next.Grid
@@ -233,6 +233,15 @@ func (out *Prepared) steps(im **imageio.Image, steps transform.Pipeline, first i
 		*im = next
 	}
 	return nil
+}
+
+// helpWith says what to do about a scan that a step cannot work on.
+func helpWith(step transform.Transform) string {
+	switch step.(type) {
+	case transform.CropForeground, transform.CropNonzero:
+		return "look whether it is the right scan, in the units that the model wants: `nitrain info SCAN`"
+	}
+	return ""
 }
 
 // count returns "1 channel", "4 channels".
