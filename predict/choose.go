@@ -57,13 +57,13 @@ func choose(ctx context.Context, spec *Spec, paths []string, known memory, o Opt
 		}
 		trials = append(trials, t)
 	}
-	exact := o.Probabilities || spec.Task != Segmentation
-	key := choiceKey(spec, trials, names, exact, o)
+	want := strictness{exact: o.Probabilities || spec.Task != Segmentation, part: partly(trials)}
+	key := choiceKey(spec, trials, names, want, o)
 	if c, ok := known.choice(key); ok {
 		c.Remembered = true
 		return c, true
 	}
-	all, err := tryAll(ctx, spec, trials, names, exact)
+	all, err := tryAll(ctx, spec, trials, names, want)
 	if err != nil {
 		return Choice{Name: CPU, Why: "no other can be tried: " + err.Error()}, false
 	}
@@ -73,14 +73,14 @@ func choose(ctx context.Context, spec *Spec, paths []string, known memory, o Opt
 }
 
 // choiceKey tells apart what a choice depends on beside the models themselves.
-func choiceKey(spec *Spec, trials []trial, names []string, exact bool, o Options) string {
+func choiceKey(spec *Spec, trials []trial, names []string, want strictness, o Options) string {
 	var parts []string
 	for _, t := range trials {
 		parts = append(parts, fmt.Sprint(t.Shape, t.Input, t.Output))
 	}
 	host, _ := os.Hostname() // a cache folder may be shared by machines
 	parts = append(parts, fmt.Sprint(spec.Task, spec.Decode.Pick, spec.Decode.Threshold, spec.Decode.Activation), strings.Join(names, " "),
-		strconv.Itoa(threads(o)), strconv.FormatInt(o.Memory, 10), libraryID(o.Library), native.OpenVINOVersion, engineVersion, host, strconv.FormatBool(exact))
+		strconv.Itoa(threads(o)), strconv.FormatInt(o.Memory, 10), libraryID(o.Library), native.OpenVINOVersion, engineVersion, host, fmt.Sprint(want))
 	return strings.Join(parts, "; ")
 }
 
@@ -130,15 +130,21 @@ func (s *Spec) trial(path string, o Options) (trial, error) {
 	}
 	run := o.Options
 	run.Untrusted, run.Threads = false, threads(o)
-	t := trial{Path: path, Options: run, Input: in.Name, Output: s.Decode.Output, Shape: shape, Memory: o.ProbeMemory}
+	free := s.Tile == nil || slices.Contains(s.Tile.Size[:], 0)
+	t := trial{Path: path, Part: free && (in.Shape == nil || slices.Contains(in.Shape[2:], -1)), Options: run, Input: in.Name, Output: s.Decode.Output, Shape: shape, Memory: o.ProbeMemory}
 	if t.Memory == 0 {
 		t.Memory = max(8<<30, 2*o.Memory)
 	}
 	return t, nil
 }
 
+// partly reports whether a model will see more than its probe.
+func partly(trials []trial) bool {
+	return slices.ContainsFunc(trials, func(t trial) bool { return t.Part })
+}
+
 // tryAll runs every trial with every provider, the plain one first. Only an error of the plain one is an error.
-func tryAll(ctx context.Context, spec *Spec, trials []trial, names []string, exact bool) ([]candidate, error) {
+func tryAll(ctx context.Context, spec *Spec, trials []trial, names []string, want strictness) ([]candidate, error) {
 	dir, err := os.MkdirTemp("", "nitrain-trial-")
 	if err != nil {
 		return nil, err
@@ -151,7 +157,7 @@ func tryAll(ctx context.Context, spec *Spec, trials []trial, names []string, exa
 		for i, t := range trials {
 			truth := filepath.Join(dir, fmt.Sprint(CPU, i))
 			t.Provider, t.Into = name, filepath.Join(dir, fmt.Sprint(name, i))
-			if c.try(ctx, spec, t, limit, truth, exact); c.fault != "" {
+			if c.try(ctx, spec, t, limit, truth, want); c.fault != "" {
 				break
 			}
 		}
@@ -170,7 +176,7 @@ func tryAll(ctx context.Context, spec *Spec, trials []trial, names []string, exa
 }
 
 // try adds one trial to what is known of a provider.
-func (c *candidate) try(ctx context.Context, spec *Spec, t trial, limit time.Duration, truth string, exact bool) {
+func (c *candidate) try(ctx context.Context, spec *Spec, t trial, limit time.Duration, truth string, want strictness) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	got, err := t.run(ctx)
@@ -189,7 +195,7 @@ func (c *candidate) try(ctx context.Context, spec *Spec, t trial, limit time.Dur
 		return
 	}
 	c.agreement = c.worst(a)
-	c.fault = a.fault(exact)
+	c.fault = a.fault(want)
 	if err := os.Remove(t.Into); err != nil && c.fault == "" {
 		c.fault = err.Error()
 	}

@@ -67,7 +67,7 @@ func TestProofFindsWhatDiffers(t *testing.T) {
 			t.Errorf("%s: want %+v, got %+v", name, c.want, a)
 		}
 		for exact, want := range map[bool]string{false: c.loose, true: c.exact} {
-			if fault := a.fault(exact); (fault == "") != (want == "") || !strings.Contains(fault, want) {
+			if fault := a.fault(strictness{exact: exact}); (fault == "") != (want == "") || !strings.Contains(fault, want) {
 				t.Errorf("%s, exact %t: want %q, got %q", name, exact, want, fault)
 			}
 		}
@@ -93,9 +93,20 @@ func TestProofCountsLabels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fault := a.fault(false); a.changed != 8.0/n || !strings.Contains(fault, "0.02 % of the labels") {
+		if fault := a.fault(strictness{}); a.changed != 8.0/n || !strings.Contains(fault, "0.02 % of the labels") {
 			t.Errorf("%s: want the labels to be counted, got %+v: %q", spec.Decode.Pick, a, fault)
 		}
+	}
+}
+
+// What a probe of 64³ shows of a network whose errors grow with the volume.
+func TestProofOfAPartIsStricter(t *testing.T) {
+	a := agreement{deviation: 9.4e-5, shift: 2e-5}
+	if a.fault(strictness{}) != "" || a.fault(strictness{part: true}) == "" {
+		t.Error("want a deviation of 9.4e-5 to be a fault of a part alone")
+	}
+	if b := (agreement{deviation: 7.5e-6, shift: 2e-6}); b.fault(strictness{part: true, exact: true}) != "" {
+		t.Error("want a deviation of 7.5e-6 to be none")
 	}
 }
 
@@ -104,7 +115,7 @@ func TestProofWantsTheSameSize(t *testing.T) {
 	long, short := writeFloats(t, make([]float32, 8)), writeFloats(t, make([]float32, 6))
 	for _, files := range [][2]string{{long, short}, {short, long}} {
 		a, err := spec.compareFiles(files[0], files[1], []int{1, 2, 4})
-		if err != nil || a.fault(false) == "" {
+		if err != nil || a.fault(strictness{}) == "" {
 			t.Errorf("want a fault, got %+v, %v", a, err)
 		}
 	}

@@ -61,9 +61,9 @@ func noise(t *testing.T, size [3]int) *imageio.Image {
 	return im
 }
 
-func open(t *testing.T, path string, o predict.Options) *predict.Predictor {
+func open(t *testing.T, o predict.Options) *predict.Predictor {
 	t.Helper()
-	p, err := predict.Open(path, o)
+	p, err := predict.Open(demoModel, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func open(t *testing.T, path string, o predict.Options) *predict.Predictor {
 func TestAutoTriesOnceAndRemembers(t *testing.T) {
 	ownHome(t)
 	o := predict.Options{Spec: demoSpec(t), Provider: predict.Auto, Options: ort.Options{Threads: 1, Untrusted: true}}
-	first := open(t, demoModel, o).Provider()
+	first := open(t, o).Provider()
 	if first.Remembered || !slices.Contains([]string{predict.CPU, predict.Engine, predict.OpenVINO}, first.Name) || first.SecondsPerTile <= 0 || first.Peak <= 0 {
 		t.Errorf("want a provider that was tried, got %+v", first)
 	}
@@ -90,12 +90,12 @@ func TestAutoTriesOnceAndRemembers(t *testing.T) {
 			t.Errorf("the engine computes this model right, got %q", r.Why)
 		}
 	}
-	second := open(t, demoModel, o).Provider()
+	second := open(t, o).Provider()
 	if !second.Remembered || second.Name != first.Name || second.SecondsPerTile != first.SecondsPerTile {
 		t.Errorf("want the same choice remembered, got %+v", second)
 	}
 	o.Threads = 2
-	if third := open(t, demoModel, o).Provider(); third.Remembered {
+	if third := open(t, o).Provider(); third.Remembered {
 		t.Errorf("want other threads to be tried anew, got %+v", third)
 	}
 }
@@ -106,7 +106,7 @@ func TestEnginePredictsAsThePlainProvider(t *testing.T) {
 	im := noise(t, [3]int{56, 50, 48})
 	var got [2]*predict.Prediction
 	for i, name := range []string{predict.CPU, predict.Engine} {
-		p := open(t, demoModel, predict.Options{Spec: demoSpec(t), Provider: name})
+		p := open(t, predict.Options{Spec: demoSpec(t), Provider: name})
 		if c := p.Provider(); c.Name != name || c.Why != "asked for" {
 			t.Errorf("want %s because it was asked for, got %v", name, c)
 		}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/nitrain/nitrain/internal/atomicfile"
 	"github.com/nitrain/nitrain/internal/digest"
@@ -46,10 +48,12 @@ func newMemory(paths []string) memory {
 
 // modelID tells models apart by their file's bytes, and by size and time of the files with external data.
 func modelID(path string) (string, error) {
-	id, err := digest.File(path)
+	sum, err := digest.File(path)
 	if err != nil {
 		return "", err
 	}
+	var id strings.Builder
+	id.WriteString(sum)
 	m, err := onnx.ReadFile(path)
 	if err != nil {
 		return "", err
@@ -60,9 +64,9 @@ func modelID(path string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		id += fmt.Sprintf(" %q %d %d", name, st.Size(), st.ModTime().UnixNano())
+		fmt.Fprintf(&id, " %q %d %d", name, st.Size(), st.ModTime().UnixNano())
 	}
-	return id, nil
+	return id.String(), nil
 }
 
 func (m memory) read() remembered {
@@ -103,12 +107,7 @@ const maxChoices = 100
 
 // opened reports whether a child process has opened the models in a library.
 func (m memory) opened(library string) bool {
-	for _, l := range m.read().Opened {
-		if l == library {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.read().Opened, library)
 }
 
 // keepOpened remembers that a child process has opened the models in a library.

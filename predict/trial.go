@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type trial struct {
 	Shape    []int       `json:"shape"`
 	Into     string      `json:"into"`   // file for the output, as float32
 	Memory   int64       `json:"memory"` // bytes that the child may take
+	Part     bool        `json:"part"`   // the model will see more than this
 }
 
 // outcome is what a child says of a trial.
@@ -158,9 +160,9 @@ func (t trial) tile(inputs []onnx.ValueInfo) (map[string]*onnx.Tensor, error) {
 	}
 	for i := range values {
 		v, rest := 0.3*rng.NormFloat64(), i
-		for a := len(t.Shape) - 1; a >= 0; a-- {
-			v += wave[a][rest%t.Shape[a]] / 2
-			rest /= t.Shape[a]
+		for a, d := range slices.Backward(t.Shape) {
+			v += wave[a][rest%d] / 2
+			rest /= d
 		}
 		values[i] = float32(v)
 	}
