@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // Interval is a confidence interval; both ends are NaN where there is none.
@@ -73,7 +73,7 @@ func (b Bootstrap) Intervals(cases, count int, statistics func(cases []int, out 
 	}
 	estimate := value(all)
 	replicates, knife := make([][]float64, b.Resamples), make([][]float64, 0)
-	parallel.For(b.Resamples, func(k int) {
+	tasks.Run(0, b.Resamples, func(k int) {
 		rng := rand.New(rand.NewPCG(b.Seed, uint64(k)))
 		drawn := make([]int, cases)
 		for i := range drawn {
@@ -83,9 +83,9 @@ func (b Bootstrap) Intervals(cases, count int, statistics func(cases []int, out 
 	})
 	if b.Method != Percentile {
 		knife = make([][]float64, cases)
-		parallel.For(cases, func(k int) { knife[k] = value(slices.Concat(all[:k], all[k+1:])) })
+		tasks.Run(0, cases, func(k int) { knife[k] = value(slices.Concat(all[:k], all[k+1:])) })
 	}
-	parallel.For(count, func(i int) {
+	tasks.Run(0, count, func(i int) {
 		out[i] = b.interval(estimate[i], finiteColumn(replicates, i), finiteColumn(knife, i))
 	})
 	return out

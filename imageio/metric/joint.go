@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/nitrain/nitrain/imageio"
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // joint is the joint histogram of two label images, and where their values lie: all that overlaps need,
@@ -39,7 +39,7 @@ func joinImages(prediction, truth *imageio.Image, ignore *int) (*joint, error) {
 	depth := truth.Grid.Size[2]
 	const slabs = 16
 	parts := make([]joint, slabs)
-	parallel.For(slabs, func(k int) {
+	tasks.Run(0, slabs, func(k int) {
 		parts[k] = joint{prediction: prediction, truth: truth, ignore: j.ignore, pairs: map[[2]float32]int{}, boxes: map[float32]box{}}
 		parts[k].scan(k*depth/slabs, (k+1)*depth/slabs)
 	})

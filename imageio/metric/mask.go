@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/nitrain/nitrain/imageio"
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // mask is a region's voxels within a box, with a rim of zeros around it. An axis of one voxel has no rim:
@@ -27,7 +27,7 @@ func (j *joint) mask(im *imageio.Image, r Region, b box) *mask {
 	}
 	m.on = make([]uint8, m.size[0]*m.size[1]*m.size[2])
 	width := b.high[0] - b.low[0]
-	parallel.For(b.high[2]-b.low[2], func(z int) {
+	tasks.Run(0, b.high[2]-b.low[2], func(z int) {
 		for y := range b.high[1] - b.low[1] {
 			from := im.Grid.Index(b.low[0], b.low[1]+y, b.low[2]+z)
 			row := m.on[((z+rim[2])*m.size[1]+y+rim[1])*m.size[0]+rim[0]:]
@@ -109,7 +109,7 @@ func gather(size [3]int, areas bool, slice func(z int, add func(y, x int, area f
 		area  []float64
 	}
 	layers := make([]layer, size[2])
-	parallel.For(size[2], func(z int) {
+	tasks.Run(0, size[2], func(z int) {
 		l := &layers[z]
 		l.count = make([]int32, size[1])
 		slice(z, func(y, x int, area float64) {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // nearest returns the distance in mm from each point of one shell to the nearest of another on the same
@@ -24,7 +24,7 @@ func nearest(from, to *shell, spacing [3]float64) []float64 {
 	rows := len(from.row) - 1
 	const chunks = 64
 	far := make([][]point, chunks)
-	parallel.For(chunks, func(k int) {
+	tasks.Run(0, chunks, func(k int) {
 		for r := k * rows / chunks; r < (k+1)*rows/chunks; r++ {
 			for i := from.row[r]; i < from.row[r+1]; i++ {
 				p := point{from.x[i], int32(r % from.size[1]), int32(r / from.size[1]), i}

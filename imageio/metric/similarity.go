@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/nitrain/nitrain/imageio"
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // Similarity is how alike two images of intensities are, all channels together.
@@ -96,7 +96,7 @@ func structural(x, y []float32, size [3]int, dataRange float64) float64 {
 	layers := size[2] - len(deep) + 1
 	const chunks = 8
 	sums := make([]float64, chunks)
-	parallel.For(chunks, func(k int) {
+	tasks.Run(0, chunks, func(k int) {
 		first, last := k*layers/chunks, (k+1)*layers/chunks
 		if first == last {
 			return

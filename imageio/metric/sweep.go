@@ -4,7 +4,7 @@ import (
 	"math"
 	"runtime"
 
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // sweep lowers the squared distances of points by the distance transforms of the shell's planes.
@@ -18,9 +18,9 @@ func (s *shell) sweep(points []point, best []float64, spacing [3]float64) {
 	}
 	for first := 0; first < s.size[2]; first += len(planes) {
 		batch := planes[:min(len(planes), s.size[2]-first)]
-		parallel.For(len(batch), func(k int) { batch[k].transform(s, first+k) })
+		tasks.Run(0, len(batch), func(k int) { batch[k].transform(s, first+k) })
 		const chunks = 16
-		parallel.For(chunks, func(k int) {
+		tasks.Run(0, chunks, func(k int) {
 			for _, p := range points[k*len(points)/chunks : (k+1)*len(points)/chunks] {
 				at := int(p.x) + int(p.y)*s.size[0]
 				for b, pl := range batch {

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/nitrain/nitrain/imageio"
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // errApart is a map under which the images hardly overlap.
@@ -172,7 +172,7 @@ func (m *measure) count(a imageio.Affine, visits []visit) []float64 {
 		}
 	}
 	parts := make([][]float64, (len(m.point)+chunk-1)/chunk)
-	parallel.For(len(parts), func(k int) {
+	tasks.Run(0, len(parts), func(k int) {
 		part := make([]float64, bins*columns)
 		for i := k * chunk; i < min((k+1)*chunk, len(m.point)); i++ {
 			p := m.point[i]
@@ -252,7 +252,7 @@ func information(h []float64, total float64) (float64, []float32) {
 // slope sums, over the points, the derivative by the map's entries; mean is the information over the number of points.
 func (m *measure) slope(visits []visit, slopes []float32, mean float32) [3][4]float64 {
 	parts := make([][3][4]float64, (len(visits)+chunk-1)/chunk)
-	parallel.For(len(parts), func(k int) {
+	tasks.Run(0, len(parts), func(k int) {
 		var sum [3][4]float64
 		for i := k * chunk; i < min((k+1)*chunk, len(visits)); i++ {
 			v := &visits[i]

@@ -2,8 +2,8 @@ package transform
 
 import (
 	"runtime"
-	"sync"
-	"sync/atomic"
+
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // parallel calls f(0) to f(n-1) on up to GOMAXPROCS goroutines, in chunks of at least some 16k samples;
@@ -26,18 +26,5 @@ func parallelChunks(n, size int, f func(lo, hi int)) {
 		}
 		return
 	}
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range workers {
-		wait.Go(func() {
-			for {
-				lo := int(next.Add(int64(chunk))) - chunk
-				if lo >= n {
-					return
-				}
-				f(lo, min(lo+chunk, n))
-			}
-		})
-	}
-	wait.Wait()
+	tasks.Run(workers, (n+chunk-1)/chunk, func(k int) { f(k*chunk, min((k+1)*chunk, n)) })
 }

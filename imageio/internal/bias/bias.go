@@ -6,7 +6,7 @@ import (
 	"errors"
 	"math"
 
-	"github.com/nitrain/nitrain/imageio/internal/parallel"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // Options are N4's parameters; all must be set.
@@ -118,7 +118,7 @@ func (e *estimate) update(l *Lattice) float64 {
 	plane := e.size[0] * e.size[1]
 	sums := make([][3]float64, e.size[2])
 	weights := l.weights(e.size)
-	parallel.For(e.size[2], func(z int) {
+	tasks.Run(0, e.size[2], func(z int) {
 		row := make([]float32, e.size[0])
 		grid := l.plane(weights[2][z])
 		for y := range e.size[1] {
@@ -148,5 +148,5 @@ func (e *estimate) update(l *Lattice) float64 {
 // slices calls f for the voxels of each slice, in parallel.
 func (e *estimate) slices(f func(lo, hi int)) {
 	plane := e.size[0] * e.size[1]
-	parallel.For(e.size[2], func(z int) { f(z*plane, (z+1)*plane) })
+	tasks.Run(0, e.size[2], func(z int) { f(z*plane, (z+1)*plane) })
 }

@@ -1,6 +1,6 @@
 package bias
 
-import "github.com/nitrain/nitrain/imageio/internal/parallel"
+import "github.com/nitrain/nitrain/internal/tasks"
 
 // Lattice is a cubic B-spline over an image's box, from the first to the last voxel centre along each axis.
 type Lattice struct {
@@ -74,7 +74,7 @@ func (l *Lattice) row(dst []float32, plane []float64, xs []weight, y weight) {
 // first voxel; several rows at once, each with its own values, which f must not keep.
 func (l *Lattice) EvaluateRows(size [3]int, f func(at int, values []float32)) {
 	w := l.weights(size)
-	parallel.For(size[2], func(z int) {
+	tasks.Run(0, size[2], func(z int) {
 		plane := l.plane(w[2][z])
 		row := make([]float32, size[0])
 		for y := range size[1] {
@@ -152,7 +152,7 @@ func newFit(n, size [3]int, mask []bool) *fit {
 func (f *fit) collect(w [3][]weight, at func(i int) float64) []float64 {
 	plane := f.n[0] * f.n[1]
 	slices := make([][]float64, f.size[2])
-	parallel.For(f.size[2], func(z int) {
+	tasks.Run(0, f.size[2], func(z int) {
 		sum, line := make([]float64, plane), make([]float64, f.n[0])
 		for y := range f.size[1] {
 			clear(line)

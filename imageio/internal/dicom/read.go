@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // OpenVolume reads one file as a volume: its frames, or the single picture.
@@ -45,7 +46,7 @@ func (v *Volume) Each(limit int64, visit visit) error {
 	if v.Planes[0].File != v.Planes[len(v.Planes)-1].File {
 		run = min(run, 4)
 	}
-	inParallel((len(v.Planes)+run-1)/run, func(block int) {
+	tasks.Run(0, (len(v.Planes)+run-1)/run, func(block int) {
 		if failed() {
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
+	"github.com/nitrain/nitrain/internal/tasks"
 )
 
 // Volume is frames that make one image of up to four dimensions.
@@ -85,7 +86,7 @@ func openAll(dir string, ignoreSums bool) (files []*File, skipped []string, err 
 		err  error
 	}
 	results := make([]opened, len(names))
-	inParallel(len(names), func(i int) {
+	tasks.Run(0, len(names), func(i int) {
 		f, err := Open(filepath.Join(dir, names[i]), ignoreSums)
 		results[i] = opened{f, err}
 	})
