@@ -6,6 +6,7 @@ import (
 
 	"github.com/nitrain/nitrain/convert"
 	"github.com/nitrain/nitrain/internal/native"
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 // Recompute says whether values may be computed twice so that a step takes less memory.
@@ -75,7 +76,7 @@ func (t *Trainer) fit(l load, on func(Event)) error {
 	if err != nil || !ok {
 		return err
 	}
-	resident := native.Resident()
+	resident := proc.Resident()
 	e := Estimate{Need: resident + need.Total(), Have: t.allowed(resident)}
 	if e.Have > 0 && e.Need > e.Have {
 		if t.plan.Recompute == RecomputeOff {

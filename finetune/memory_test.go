@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/nitrain/nitrain/convert"
-	"github.com/nitrain/nitrain/internal/native"
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 // TestMemory wants the memory of a run told before its first step, kept within a bound by computing twice with the same
@@ -39,7 +39,7 @@ func TestMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if free == nil || free.Need < native.Resident()/4 || free.Recomputed != 0 {
+	if free == nil || free.Need < proc.Resident()/4 || free.Recomputed != 0 {
 		t.Fatalf("estimate %+v, want what the process takes and nothing computed twice", free)
 	}
 	var short *MemoryError

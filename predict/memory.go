@@ -1,12 +1,9 @@
 package predict
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
+
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 // defaultMemory bounds what a prediction takes when nothing is said.
@@ -18,38 +15,10 @@ func memoryFor(r Request) (limit int64, asked bool) {
 		return r.Memory, true
 	}
 	limit = defaultMemory
-	if free := kilobytes("/proc/meminfo", "MemAvailable"); free > 0 {
-		now, _ := resident()
-		limit = min(limit, free/2+now)
+	if free := proc.Machine("MemAvailable"); free > 0 {
+		limit = min(limit, free/2+proc.Resident())
 	}
 	return limit, false
-}
-
-// resident returns the bytes of memory that the process holds, and the most that it has held; 0 where the system does
-// not say.
-func resident() (now, most int64) {
-	const file = "/proc/self/status"
-	return kilobytes(file, "VmRSS"), kilobytes(file, "VmHWM")
-}
-
-// kilobytes returns the bytes of a line like "VmRSS:  1234 kB".
-func kilobytes(file, key string) int64 {
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return 0
-	}
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	for lines.Scan() {
-		name, rest, ok := strings.Cut(lines.Text(), ":")
-		if fields := strings.Fields(rest); ok && name == key && len(fields) > 0 {
-			n, err := strconv.ParseInt(fields[0], 10, 64)
-			if err != nil {
-				return 0
-			}
-			return n << 10
-		}
-	}
-	return 0
 }
 
 // MemoryError says that a prediction cannot be kept within the memory that was allowed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/patch"
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 // stream is one prediction for every voxel of an image: windows run in their course, what they say gathers in cells,
@@ -71,7 +72,7 @@ func (p *Predictor) newStream(in *Prepared, r Request) (*stream, error) {
 	for _, m := range p.models {
 		s.least = max(s.least, min(m.batchOf(1), s.batch))
 	}
-	s.base, _ = resident()
+	s.base = proc.Resident()
 	return s, nil
 }
 
@@ -133,7 +134,7 @@ const largeVolume = 256 << 20
 func (s *stream) run(ctx context.Context) error {
 	if s.expectedChannels()*s.size[0]*s.size[1]*s.size[2]*4 > largeVolume {
 		runtime.GC()
-		s.base, _ = resident()
+		s.base = proc.Resident()
 	}
 	var err error
 	if s.plan, err = s.newPlan(0); err != nil {
@@ -301,7 +302,7 @@ func collect(bytes int) {
 // execute runs one model over windows and returns what it says, in the tensor's order.
 func (s *stream) execute(ctx context.Context, m *model, steps []patch.Step, flip uint) ([]float32, error) {
 	first := s.scores == nil
-	before, _ := resident()
+	before := proc.Resident()
 	start := time.Now()
 	images := make([]*imageio.Image, len(steps))
 	for i, step := range steps {
@@ -333,7 +334,7 @@ func (s *stream) execute(ctx context.Context, m *model, steps []patch.Step, flip
 
 // measured looks at the memory and the time that the first run took, and makes another plan if this one does not hold.
 func (s *stream) measured(channels int, before, bytes int64, seconds float64) error {
-	now, most := resident()
+	now, most := proc.Resident(), proc.Peak()
 	known := s.channels > 0
 	s.channels = channels
 	if known { // this is the second beginning

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nitrain/nitrain/internal/child"
+	"github.com/nitrain/nitrain/internal/proc"
 	"github.com/nitrain/nitrain/onnx"
 	"github.com/nitrain/nitrain/onnx/ort"
 )
@@ -109,7 +110,7 @@ func (t trial) serve() (outcome, error) {
 			break
 		}
 	}
-	got.Peak = child.Peak()
+	got.Peak = proc.Peak()
 	got.Shape, err = t.keep(out, m.Outputs())
 	return got, errors.Join(err, m.close())
 }

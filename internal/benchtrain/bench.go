@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nitrain/nitrain/internal/measure"
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 // bench is one run of the benchmark.
@@ -113,7 +114,7 @@ func (b bench) network(ctx context.Context, n network, forms []string) (row, err
 	}
 	for _, c := range all {
 		if c.err == nil {
-			c.peak = measure.Peak(c.cmd.Process.Pid)
+			c.peak = proc.Of(c.cmd.Process.Pid, "VmHWM")
 		}
 	}
 	return compare(n, all)

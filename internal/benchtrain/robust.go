@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/nitrain/nitrain/internal/measure"
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 // robust measures nitrain by itself: memory bounded by computing twice, memory over many steps and evaluations, and time
@@ -60,7 +61,7 @@ func (b bench) bounded(ctx context.Context, w io.Writer) error {
 		if whole == 0 {
 			whole, free = a.Need, c.step
 		}
-		fmt.Fprintf(w, "| %s | %.0f | %.0f | %d | %.2f | %.2f |\n", text(bound), mib(a.Need), mib(measure.Peak(c.cmd.Process.Pid)), a.Recomputed, c.step, c.step/free)
+		fmt.Fprintf(w, "| %s | %.0f | %.0f | %d | %.2f | %.2f |\n", text(bound), mib(a.Need), mib(proc.Of(c.cmd.Process.Pid, "VmHWM")), a.Recomputed, c.step, c.step/free)
 		c.end()
 	}
 	return nil
@@ -83,12 +84,12 @@ func (b bench) endurance(ctx context.Context, w io.Writer) error {
 	ignored := math.Inf(1)
 	c.turn("infer", 1, &ignored, true)
 	c.turn("train", 200, &ignored, true)
-	early := measure.Status(c.cmd.Process.Pid, "VmRSS:")
+	early := proc.Of(c.cmd.Process.Pid, "VmRSS")
 	for range 200 {
 		c.turn("train", 9, &ignored, true)
 		c.turn("infer", 1, &ignored, true)
 	}
-	late := measure.Status(c.cmd.Process.Pid, "VmRSS:")
+	late := proc.Of(c.cmd.Process.Pid, "VmRSS")
 	fmt.Fprintf(w, "\nResident memory, U-Net 2-D: %.1f MiB after 200 steps, %.1f MiB after 2,000 with 200 evaluations between: %+.1f %%.\n",
 		mib(early), mib(late), 100*(float64(late)/float64(early)-1))
 	return c.err

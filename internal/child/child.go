@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -49,21 +47,6 @@ func Run(ctx context.Context, variable, asked string, input []byte) (stdout, std
 func EndWithParent() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	os.Exit(1) //nolint:forbidigo // nobody is left to answer
-}
-
-// Peak returns the most memory that this process has had resident, in bytes; 0 where the system does not tell.
-func Peak() int64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if field := strings.Fields(line); len(field) > 1 && field[0] == "VmHWM:" {
-			kib, _ := strconv.ParseInt(field[1], 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
 }
 
 // bounded keeps the first 64 KiB that are written to it.

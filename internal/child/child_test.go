@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 const variable = "NITRAIN_TEST_CHILD"
@@ -58,7 +60,7 @@ func TestChildEndsWithItsParent(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	if Peak() == 0 {
+	if proc.Peak() == 0 {
 		t.Skip("this system does not tell what memory a process has had, and bounds none")
 	}
 	stdout, _, err := Run(t.Context(), variable, "memory", nil)

@@ -1,5 +1,5 @@
-// Package measure is what the benchmarks share: whether anything else used the machine, how much memory a process took,
-// and where the figures stand in a document. It reads Linux's /proc; elsewhere its numbers are zero.
+// Package measure is what the benchmarks share: whether anything else used the machine, and where the figures stand in a
+// document. It reads Linux's /proc; elsewhere its numbers are zero.
 package measure
 
 import (
@@ -41,21 +41,6 @@ func Process(pid int) float64 {
 	user, _ := strconv.ParseFloat(f[11], 64)
 	system, _ := strconv.ParseFloat(f[12], 64)
 	return (user + system) * clockTick
-}
-
-// Peak returns the largest resident memory that a process had, in bytes.
-func Peak(pid int) int64 { return Status(pid, "VmHWM:") }
-
-// Status returns an entry of a process's status, in bytes.
-func Status(pid int, entry string) int64 {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, entry); ok {
-			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kb << 10
-		}
-	}
-	return 0
 }
 
 // Processor returns the name of the machine's processor.

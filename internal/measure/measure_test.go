@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 func TestSection(t *testing.T) {
@@ -43,7 +45,7 @@ func TestBusyGrows(t *testing.T) {
 	if after := Busy(); after <= before {
 		t.Errorf("busy %v before %v of work and %v after", before, x, after)
 	}
-	if Peak(os.Getpid()) < 1<<20 {
+	if proc.Of(os.Getpid(), "VmHWM") < 1<<20 {
 		t.Error("want a peak above a megabyte")
 	}
 }

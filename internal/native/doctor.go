@@ -91,7 +91,7 @@ type Missing struct {
 func Doctor(load Load) Report {
 	r := Report{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Cgo: cgo, CPU: examineCPU(),
-		Memory: examineMemory(), Engine: examineEngine(), GPU: GPUs(), Plugins: []PJRT{}, Missing: []Missing{},
+		Memory: MachineMemory(), Engine: examineEngine(), GPU: GPUs(), Plugins: []PJRT{}, Missing: []Missing{},
 	}
 	home, err := Home()
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/cpu"
+
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 // examineCPU reads the processor's description where the system gives one.
@@ -62,9 +64,10 @@ func features() []string {
 	return have
 }
 
-// examineMemory reads the sizes that Linux gives; elsewhere they stay unknown.
-func examineMemory() Memory {
-	m := Memory{Total: meminfo("MemTotal:"), Available: meminfo("MemAvailable:")}
+// MachineMemory returns how much memory the machine has and how much of it is free for use, as far as Linux says;
+// 0 is unknown.
+func MachineMemory() Memory {
+	m := Memory{Total: proc.Machine("MemTotal"), Available: proc.Machine("MemAvailable")}
 	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		raw, err := os.ReadFile(path)
 		if err != nil {
@@ -76,25 +79,4 @@ func examineMemory() Memory {
 		}
 	}
 	return m
-}
-
-// meminfo returns an entry of /proc/meminfo in bytes, 0 if there is none.
-func meminfo(entry string) int64 {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		words := strings.Fields(lines.Text())
-		if len(words) < 2 || words[0] != entry {
-			continue
-		}
-		kib, err := strconv.ParseInt(words[1], 10, 64)
-		if err != nil {
-			return 0
-		}
-		return kib << 10
-	}
-	return 0
 }

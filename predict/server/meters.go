@@ -1,12 +1,11 @@
 package server
 
 import (
-	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/nitrain/nitrain/internal/proc"
 	"github.com/nitrain/nitrain/predict/server/internal/metrics"
 )
 
@@ -71,12 +70,8 @@ func (m *meters) inference(model string, used spent, err error) {
 
 // residentBytes reads the resident set from /proc; elsewhere it is what Go has taken from the system.
 func residentBytes() float64 {
-	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
-		if words := strings.Fields(string(text)); len(words) > 1 {
-			if pages, err := strconv.ParseFloat(words[1], 64); err == nil {
-				return pages * float64(os.Getpagesize())
-			}
-		}
+	if n := proc.Resident(); n > 0 {
+		return float64(n)
 	}
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)

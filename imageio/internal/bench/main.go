@@ -18,6 +18,7 @@ import (
 
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/transform"
+	"github.com/nitrain/nitrain/internal/proc"
 )
 
 func main() {
@@ -35,7 +36,7 @@ func main() {
 		if verb == "load" {
 			kept = im
 		}
-		fmt.Println(seconds, peak())
+		fmt.Println(seconds, proc.Peak())
 	}
 }
 
@@ -55,19 +56,4 @@ func run(verb, argument string, kept *imageio.Image) (*imageio.Image, error) {
 		return transform.Spacing{MM: [3]float64{mm, mm, mm}}.Apply(kept)
 	}
 	return nil, fmt.Errorf("%q is no operation", verb)
-}
-
-// peak returns the process' largest resident memory in bytes, 0 where the system does not say.
-func peak() int64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.SplitSeq(string(status), "\n") {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.ParseInt(strings.Fields(value)[0], 10, 64) // 0 where it is no number
-			return kb << 10
-		}
-	}
-	return 0
 }
