@@ -45,21 +45,26 @@ func (a Activation) apply(v float32) float32 {
 	return v
 }
 
-// activate turns channels, one block each, into probabilities in place. high and sum are as long as a block.
+// activateBlocks turns channels, one block each, into probabilities in place. high and sum are as long as a block.
 func activateBlocks(kind Activation, channels [][]float32, high, sum []float32) {
-	switch kind {
+	if kind == Softmax {
+		softmax(channels, high, sum)
+	}
+	for _, block := range channels {
+		kind.block(block, high, sum)
+	}
+}
+
+// block turns one channel into probabilities in place; for Softmax high and inverse are what [softmax] made of all.
+func (a Activation) block(block, high, inverse []float32) {
+	switch a {
 	case Sigmoid:
-		for _, block := range channels {
-			for i, v := range block {
-				block[i] = sigmoid(v)
-			}
+		for i, v := range block {
+			block[i] = sigmoid(v)
 		}
 	case Softmax:
-		softmax(channels, high, sum)
-		for _, block := range channels {
-			for i, v := range block {
-				block[i] = exp(v-high[i]) * sum[i]
-			}
+		for i, v := range block {
+			block[i] = exp(v-high[i]) * inverse[i]
 		}
 	}
 }

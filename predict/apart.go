@@ -7,34 +7,22 @@ import (
 	"github.com/nitrain/nitrain/imageio/transform"
 )
 
-const noAxis = -1
-
 // apart returns the axis of the prepared grid along which the nearest scores are taken: with the rule nnunet the slice
-// axis of a case whose spacing there is more than three times another, before or after
-// (determine_do_sep_z_and_axis of nnU-Net 2.6).
+// axis of a case whose slices nnU-Net takes separately on the way back.
 func (s *stream) apart(from, to imageio.Grid) int {
 	if s.p.spec.Decode.RestoreRule != RestoreNNUNet {
-		return noAxis
+		return transform.NoAxis
 	}
 	mm := s.nominal(from)
-	if axis, ok := sliceAxis(mm); ok || axis != noAxis {
-		return axis
+	seen := mm // the wanted grid's spacing along the prepared grid's axes, where these are the same
+	if m, ok := between(from, to); ok {
+		if perm, ok := permutation(m, to.Size); ok {
+			for i, spacing := range to.Spacing() {
+				seen[perm[i]] = spacing
+			}
+		}
 	}
-	m, ok := between(from, to)
-	if !ok {
-		return noAxis
-	}
-	perm, ok := permutation(m, to.Size)
-	if !ok {
-		return noAxis
-	}
-	spacing := to.Spacing()
-	var seen [3]float64 // along the prepared grid's axes
-	for i, a := range perm {
-		seen[a] = spacing[i]
-	}
-	axis, _ := sliceAxis(seen)
-	return axis
+	return transform.SeparateAuto.Axis(mm, seen)
 }
 
 // nominal returns the spacing that the Spec asks for, along the prepared grid's axes, where nothing turns the image
@@ -55,23 +43,4 @@ func (s *stream) nominal(from imageio.Grid) [3]float64 {
 		}
 	}
 	return mm
-}
-
-// sliceAxis returns the one axis whose spacing is largest, if it is more than 3 times the smallest; ok says that some
-// axis is, even if no single one.
-func sliceAxis(mm [3]float64) (axis int, ok bool) {
-	most := slices.Max(mm[:])
-	if most/slices.Min(mm[:]) <= 3 {
-		return noAxis, false
-	}
-	axis = noAxis
-	for i, v := range mm {
-		if v == most {
-			if axis != noAxis {
-				return noAxis, true
-			}
-			axis = i
-		}
-	}
-	return axis, true
 }

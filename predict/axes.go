@@ -1,8 +1,6 @@
 package predict
 
 import (
-	"strings"
-
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/patch"
 )
@@ -11,17 +9,10 @@ import (
 // window is never turned: windows, cells and the way back are seen in the tensor's order instead.
 type axes [3]int
 
-// axesOf returns the axes of a layout; the axis that a layout of two leaves out is slowest.
+// axesOf returns the axes of a layout.
 func axesOf(l patch.Layout) axes {
-	var x axes
-	at := len(l) - 1
-	for i := range l {
-		x[at-i] = strings.IndexByte("xyz", l[i])
-	}
-	if axis, flat := l.Missing(); flat {
-		x[2] = axis
-	}
-	return x
+	slow := l.Order()
+	return axes{slow[2], slow[1], slow[0]}
 }
 
 // of returns sizes or starts of an image in the tensor's order.

@@ -1,10 +1,10 @@
 package predict
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -221,10 +221,10 @@ func decide(all []candidate, memory int64) Choice {
 	}
 	small := slices.DeleteFunc(slices.Clone(fit), func(o candidate) bool { return memory > 0 && o.peak > memory })
 	if len(small) == 0 {
-		least := slices.MinFunc(fit, func(a, b candidate) int { return int(min(max(a.peak-b.peak, -1), 1)) })
+		least := slices.MinFunc(fit, func(a, b candidate) int { return cmp.Compare(a.peak, b.peak) })
 		small, why = []candidate{least}, "none keeps the memory; this takes the least"
 	}
-	best := slices.MinFunc(small, func(a, b candidate) int { return int(math.Copysign(1, a.seconds-b.seconds)) })
+	best := slices.MinFunc(small, func(a, b candidate) int { return cmp.Compare(a.seconds, b.seconds) })
 	for _, o := range small {
 		if o.seconds <= best.seconds*nearly && o.peak < best.peak {
 			best, why = o, "nearly the fastest of "+strings.Join(tried, ", ")+", with the least memory"

@@ -14,16 +14,15 @@ func (p *Predictor) classify(s *scores) (*Prediction, error) {
 		if !ok {
 			continue
 		}
-		var v [1]float32
-		act.channel(c, v[:])
-		if v[0] != v[0] {
+		v := act.values[c]
+		if v != v {
 			return nil, p.notANumber()
 		}
-		picked := p.spec.Decode.Pick == Threshold && v[0] > p.spec.Decode.threshold()
-		if n := len(classes); n == 0 || v[0] > high || v[0] == high && c < first {
-			best, high, first = n, v[0], c
+		picked := p.spec.Decode.Pick == Threshold && v > p.spec.Decode.threshold()
+		if n := len(classes); n == 0 || v > high || v == high && c < first {
+			best, high, first = n, v, c
 		}
-		classes = append(classes, ClassProbability{Value: l.Value, Name: l.Name, Probability: float64(v[0]), Picked: picked})
+		classes = append(classes, ClassProbability{Value: l.Value, Name: l.Name, Probability: float64(v), Picked: picked})
 	}
 	if p.spec.Decode.Pick == Argmax {
 		classes[best].Picked = true

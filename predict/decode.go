@@ -234,17 +234,7 @@ func (d *decoder) argmax(c *patch.Cell, picked []uint16, p part, s *scratch) {
 		softmax(fields, s.high, s.sum)
 	}
 	for _, k := range rivals {
-		f := fields[d.picks[k].channel]
-		switch d.before {
-		case Softmax:
-			for i, v := range f {
-				f[i] = exp(v-s.high[i]) * s.sum[i]
-			}
-		case Sigmoid:
-			for i, v := range f {
-				f[i] = sigmoid(v)
-			}
-		}
+		d.before.block(fields[d.picks[k].channel], s.high, s.sum)
 	}
 	d.pick.each(p, &s.line, func(l *line) {
 		s.idx, s.best, s.row = grown(s.idx, l.n), grown(s.best, l.n), grown(s.row, l.n)

@@ -36,14 +36,9 @@ func Open(path string, o Options) (*Predictor, error) {
 		return nil, err
 	}
 	paths := append([]string{path}, o.Ensemble...)
-	for _, file := range paths {
-		if err := readable(file); err != nil {
-			return nil, err
-		}
-	}
-	spec, err := specOf(path, o.Spec)
+	spec, err := o.specOf(paths)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	var known memory
 	if o.Untrusted || o.Provider == Auto {
@@ -94,23 +89,28 @@ func (o Options) choice(spec *Spec, paths []string, known memory) (c Choice, tri
 	return c, false
 }
 
-// readable says what is wrong with a file that is no model, better than onnxruntime does.
-func readable(path string) error {
-	m, err := onnx.ReadFile(path)
-	if err != nil {
-		return err
+// specOf returns the Spec to follow: the given one or the first model's. It says what is wrong with a file that is no
+// model, better than onnxruntime does.
+func (o Options) specOf(paths []string) (Spec, error) {
+	var own Spec
+	var missing error
+	for i, path := range paths {
+		m, err := onnx.ReadFile(path)
+		if err != nil {
+			return Spec{}, err
+		}
+		if i == 0 && o.Spec == nil {
+			own, missing = ReadSpec(m)
+		}
+		if err := m.Close(); err != nil {
+			return Spec{}, err
+		}
 	}
-	return m.Close()
-}
-
-func specOf(path string, given *Spec) (Spec, error) {
-	if given != nil {
-		return *given, nil
+	switch {
+	case missing != nil:
+		return Spec{}, fmt.Errorf("%s: %w", paths[0], missing)
+	case o.Spec != nil:
+		return *o.Spec, nil
 	}
-	m, err := onnx.ReadFile(path)
-	if err != nil {
-		return Spec{}, err
-	}
-	spec, err := ReadSpec(m)
-	return spec, errors.Join(err, m.Close())
+	return own, nil
 }

@@ -96,7 +96,7 @@ func (s *stream) divisions() []division {
 // costs returns the plan of a division.
 func (s *stream) costs(o division, batch int, limit, model int64) Plan {
 	channels := int64(s.expectedChannels())
-	window := int64(patch.Box{Size: s.axes.box(patch.Box{Size: s.window}).Size}.Len())
+	window := int64(patch.Box{Size: s.window}.Len())
 	held := int64(s.course.Held(o.bricks)) * 4
 	frontier := held * channels * int64(s.parts())
 	// what goes in: images and a tensor, and what comes out: once in the model's hands and once in ours

@@ -15,7 +15,6 @@ import (
 // Runner may.
 type Predictor struct {
 	spec   Spec
-	values []int // label value of each channel of the output
 	models []*model
 	close  func() error
 	choice Choice
@@ -28,7 +27,7 @@ func New(spec Spec, run onnx.Runner, more ...onnx.Runner) (*Predictor, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Predictor{spec: spec, values: spec.ChannelValues()}
+	p := &Predictor{spec: spec}
 	var errs []error
 	for _, r := range append([]onnx.Runner{run}, more...) {
 		m := &model{spec: &p.spec, run: r, channels: spec.outputs()}

@@ -40,13 +40,12 @@ func (p *Predictor) regress(s *scores) (*Prediction, error) {
 	act := activate(s, p.spec.Decode.Activation)
 	values := make([]Value, len(p.spec.Labels))
 	for i, l := range p.spec.Labels {
-		var v [1]float32
-		act.channel(l.Value, v[:])
-		if v[0]-v[0] != 0 {
+		v := act.values[l.Value]
+		if v-v != 0 {
 			return nil, p.notANumber()
 		}
 		scale, offset := p.spec.Decode.linear(l.Value)
-		values[i] = Value{Channel: l.Value, Name: l.Name, Unit: l.Unit, Value: float64(v[0])*scale + offset}
+		values[i] = Value{Channel: l.Value, Name: l.Name, Unit: l.Unit, Value: float64(v)*scale + offset}
 	}
 	return &Prediction{Values: values, Spec: &p.spec}, nil
 }

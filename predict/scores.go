@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/nitrain/nitrain/imageio"
@@ -22,20 +23,14 @@ func activate(s *scores, kind Activation) *scores {
 	if s.probabilities || kind == None {
 		return s
 	}
-	channels := make([][]float32, len(s.values))
-	for c, v := range s.values {
-		channels[c] = []float32{v}
+	out := &scores{values: slices.Clone(s.values), probabilities: true}
+	channels := make([][]float32, len(out.values))
+	for c := range channels {
+		channels[c] = out.values[c : c+1]
 	}
 	activateBlocks(kind, channels, make([]float32, 1), make([]float32, 1))
-	out := &scores{values: make([]float32, len(channels)), probabilities: true}
-	for c := range channels {
-		out.values[c] = channels[c][0]
-	}
 	return out
 }
-
-// channel writes the number of one channel.
-func (s *scores) channel(c int, dst []float32) { dst[0] = s.values[c] }
 
 // whole runs the model once over the whole image, for numbers about all of it.
 func (m *model) whole(ctx context.Context, im *imageio.Image) (*scores, error) {

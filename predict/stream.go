@@ -9,6 +9,7 @@ import (
 
 	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/patch"
+	"github.com/nitrain/nitrain/imageio/transform"
 	"github.com/nitrain/nitrain/internal/proc"
 )
 
@@ -441,7 +442,7 @@ func (s *stream) newDecoder(channels int) (*decoder, error) {
 	if spec.Task == Segmentation {
 		d.labels, d.pick = newCanvas(d.grid.Len(), len(d.picks)), d.value
 		if spec.Decode.restore() == RestoreLabels || reindexed(from, d.grid) {
-			if d.pick, err = newWay(from, d.grid, true, noAxis); err != nil {
+			if d.pick, err = newWay(from, d.grid, true, transform.NoAxis); err != nil {
 				return nil, err
 			}
 		}

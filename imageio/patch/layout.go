@@ -50,8 +50,8 @@ func (l Layout) Missing() (axis int, ok bool) {
 	return 0, false
 }
 
-// order returns the image axes from the tensor's slowest to its fastest; an axis that is left out is slowest.
-func (l Layout) order() [3]int {
+// Order returns the image axes from the tensor's slowest to its fastest; an axis that is left out is slowest.
+func (l Layout) Order() [3]int {
 	if axis, flat := l.Missing(); flat {
 		return [3]int{axis, l.axis(0), l.axis(1)}
 	}
@@ -92,12 +92,12 @@ func (l Layout) Size(shape []int) ([3]int, error) {
 // Pack moves the voxels of one channel, x fastest, into a tensor's order. Both slices hold
 // size[0]*size[1]*size[2] values and do not overlap. With a layout of two axes one slice comes after the other.
 func (l Layout) Pack(dst, src []float32, size [3]int) {
-	permute(dst, src, size, l.order())
+	permute(dst, src, size, l.Order())
 }
 
 // Unpack is the inverse of Pack.
 func (l Layout) Unpack(dst, src []float32, size [3]int) {
-	order := l.order()
+	order := l.Order()
 	packed := [3]int{size[order[2]], size[order[1]], size[order[0]]} // fastest first
 	var back [3]int
 	for i, a := range order {
