@@ -262,7 +262,7 @@ func (s *stepper) keep(out map[string]*tensors.Tensor, donated map[string]bool, 
 func programKey(k kind, batch map[string]*onnx.Tensor) string {
 	var key strings.Builder
 	key.WriteString(string(k))
-	for _, name := range slices.Sorted(maps.Keys(batch)) {
+	for _, name := range sortedKeys(batch) {
 		if t := batch[name]; t != nil {
 			fmt.Fprint(&key, ";", name, t.DType(), t.Shape())
 		}
@@ -273,7 +273,7 @@ func programKey(k kind, batch map[string]*onnx.Tensor) string {
 // program finds or compiles the graph of a kind for the shapes of a batch.
 func (s *stepper) program(k kind, batch map[string]*onnx.Tensor) (*program, error) {
 	var infos []onnx.ValueInfo
-	for _, name := range slices.Sorted(maps.Keys(batch)) {
+	for _, name := range sortedKeys(batch) {
 		if batch[name] == nil {
 			return nil, fmt.Errorf("convert: batch: %q is nil", name)
 		}
@@ -430,12 +430,7 @@ func (s *stepper) gradients(gg *graph.Graph, in map[string]*graph.Node, infos []
 
 // sortedKeys makes the order of a map's entries repeatable.
 func sortedKeys[T any](m map[string]T) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }
 
 // globalNorm is the 2-norm of all gradients together.

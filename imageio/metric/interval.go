@@ -106,31 +106,25 @@ func (b Bootstrap) Means(columns [][]float64) []Interval {
 
 // Mean averages what is finite; NaN where nothing is.
 func Mean(values []float64) float64 {
-	total, n := 0.0, 0
-	for _, v := range values {
-		if v-v == 0 {
-			total += v
-			n++
-		}
-	}
-	if n == 0 {
-		return math.NaN()
-	}
-	return total / float64(n)
+	return finiteMean(len(values), func(i int) float64 { return values[i] })
 }
 
 func meanOf(column []float64, cases []int) float64 {
-	total, n := 0.0, 0
-	for _, i := range cases {
-		if v := column[i]; v-v == 0 {
+	return finiteMean(len(cases), func(i int) float64 { return column[cases[i]] })
+}
+
+func finiteMean(n int, value func(i int) float64) float64 {
+	total, finite := 0.0, 0
+	for i := range n {
+		if v := value(i); v-v == 0 {
 			total += v
-			n++
+			finite++
 		}
 	}
-	if n == 0 {
+	if finite == 0 {
 		return math.NaN()
 	}
-	return total / float64(n)
+	return total / float64(finite)
 }
 
 func finiteColumn(rows [][]float64, i int) []float64 {
@@ -153,7 +147,7 @@ func (b Bootstrap) interval(estimate float64, replicates, knife []float64) Inter
 	if b.Method != Percentile {
 		low, high = corrected(low, high, estimate, replicates, knife)
 	}
-	return Interval{Number(quantile(replicates, low)), Number(quantile(replicates, high))}
+	return Interval{Number(Quantile(replicates, low)), Number(Quantile(replicates, high))}
 }
 
 // corrected moves the tails for bias and skewness.

@@ -74,7 +74,7 @@ func (s Surface) Percentile(q float64) float64 {
 	if d, missing := s.either(); missing {
 		return d
 	}
-	return max(quantile(s.ToTruth, q/100), quantile(s.ToPrediction, q/100))
+	return max(Quantile(s.ToTruth, q/100), Quantile(s.ToPrediction, q/100))
 }
 
 // Directed returns the quantile of one direction, from the prediction to the truth, as MONAI's
@@ -83,7 +83,7 @@ func (s Surface) Directed(q float64) float64 {
 	if d, missing := s.either(); missing {
 		return d
 	}
-	return quantile(s.ToTruth, q/100)
+	return Quantile(s.ToTruth, q/100)
 }
 
 // Average returns the mean of both directions' distances together, the average symmetric surface distance
@@ -183,8 +183,8 @@ func sum(values []float64) float64 {
 	return total
 }
 
-// quantile returns the linear quantile of sorted values.
-func quantile(sorted []float64, q float64) float64 {
+// Quantile returns the linear quantile of sorted values, NaN of none.
+func Quantile(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
 	}

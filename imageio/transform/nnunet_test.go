@@ -73,7 +73,7 @@ func TestZScoreMask(t *testing.T) {
 	if !slices.Equal(out.Channel(1), im.Channel(1)) {
 		t.Error("a channel that is not named changed")
 	}
-	mask, sum, squares, n := filledNonzero(im), 0.0, 0.0, 0.0
+	mask, sum, squares, n := NonzeroMask(im), 0.0, 0.0, 0.0
 	for i, v := range out.Channel(0) {
 		if mask[i] {
 			sum, squares, n = sum+float64(v), squares+float64(v)*float64(v), n+1

@@ -84,7 +84,7 @@ func (z ZScore) masked(im *imageio.Image) (*imageio.Image, error) {
 		return nil, err
 	}
 	copy(out.Data, im.Data)
-	mask := filledNonzero(im)
+	mask := NonzeroMask(im)
 	groups := [][]int{of}
 	if z.PerChannel {
 		groups = groups[:0]
@@ -134,9 +134,9 @@ func maskedMoments(im *imageio.Image, channels []int, mask []bool) (mean, std fl
 	return float32(m), float32(or(math.Sqrt(squares/n), 1))
 }
 
-// filledNonzero marks the voxels that are not zero in some channel, and those that these enclose: every region of
-// zeros that no path by faces joins to the image's border.
-func filledNonzero(im *imageio.Image) []bool {
+// NonzeroMask marks the voxels that are not zero in some channel, and those that these enclose: every region of
+// zeros that no path by faces joins to the image's border. It is nnU-Net's create_nonzero_mask.
+func NonzeroMask(im *imageio.Image) []bool {
 	mask := make([]bool, im.Grid.Len())
 	for c := range im.Channels {
 		for i, v := range im.Channel(c) {

@@ -1,10 +1,8 @@
 package batch
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/nitrain/nitrain/imageio"
+	"github.com/nitrain/nitrain/imageio/view"
 	"github.com/nitrain/nitrain/predict"
 )
 
@@ -16,8 +14,8 @@ func segments(labels []predict.Label) []imageio.Segment {
 			continue
 		}
 		s := imageio.Segment{Value: l.Value, Name: l.Name}
-		if v, err := strconv.ParseUint(strings.TrimPrefix(l.Color, "#"), 16, 24); err == nil && len(l.Color) == 7 {
-			s.Color = [3]uint8{uint8(v >> 16), uint8(v >> 8), uint8(v)}
+		if c, err := view.ParseColor(l.Color); err == nil {
+			s.Color = [3]uint8{c.R, c.G, c.B}
 		}
 		if l.Code != nil {
 			s.Code = imageio.Code{Scheme: l.Code.Scheme, Value: l.Code.Value, Meaning: l.Code.Meaning}

@@ -128,7 +128,7 @@ func (r *Report) box(b *strings.Builder, m measure, label int, y float64, ax axi
 		return
 	}
 	slices.Sort(values)
-	q1, q2, q3 := quartile(values, 0.25), quartile(values, 0.5), quartile(values, 0.75)
+	q1, q2, q3 := metric.Quantile(values, 0.25), metric.Quantile(values, 0.5), metric.Quantile(values, 0.75)
 	reach := 1.5 * (q3 - q1)
 	low, high := q1, q3
 	for _, v := range values {
@@ -148,15 +148,6 @@ func (r *Report) box(b *strings.Builder, m measure, label int, y float64, ax axi
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="2"><title>%s: %s</title></circle>`, ax.at(v), y+off, html.EscapeString(c.ID), digits(metric.Number(v), m.MM))
 		}
 	}
-}
-
-func quartile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
 func cut(text string, most int) string {

@@ -151,11 +151,7 @@ func (r *Report) meanHead(first string) []head {
 func (r *Report) meanRow(name string, means *Means, intervals map[string]metric.Interval, cases int) []tableCell {
 	cells := []tableCell{{Text: name}}
 	for _, m := range r.o.shown() {
-		c := numeric(*m.in(means), m.MM)
-		if i, ok := intervals[m.Key]; ok && i.Low == i.Low {
-			c.Sub = digits(i.Low, m.MM) + " to " + digits(i.High, m.MM)
-		}
-		cells = append(cells, c)
+		cells = append(cells, ranged(*m.in(means), intervals, m.Key, m.MM))
 	}
 	return append(cells, tableCell{Text: strconv.Itoa(cases), Class: "n"})
 }
@@ -226,6 +222,15 @@ func numeric(v metric.Number, coarse bool) tableCell {
 	return c
 }
 
+// ranged is numeric with the number's interval below it, where it has one.
+func ranged(v metric.Number, intervals map[string]metric.Interval, key string, coarse bool) tableCell {
+	c := numeric(v, coarse)
+	if i, ok := intervals[key]; ok && i.Low == i.Low {
+		c.Sub = digits(i.Low, coarse) + " to " + digits(i.High, coarse)
+	}
+	return c
+}
+
 // digits writes a number with two decimals where coarse, else with four; – where there is none.
 func digits(v metric.Number, coarse bool) string {
 	f := float64(v)
@@ -282,13 +287,7 @@ func (r *Report) meanings() [][2]string {
 		out = append(out,
 			[2]string{"mean of a label", "Over the cases in which the number exists; infinite distances are left out, and such cases are counted as missed or extra."},
 			[2]string{"mean", "Over the labels that exist within each case, then over cases."},
-			[2]string{"empty truth", map[metric.Empty]string{
-				metric.EmptyIgnore: "An overlap does not exist where the truth lacks the label.",
-				metric.EmptyOne:    "An overlap is 1 where prediction and truth both lack the label, 0 where only the truth does.",
-			}[r.o.Empty]})
-		if out[len(out)-1][1] == "" {
-			out[len(out)-1][1] = "An overlap is 0 where only one of prediction and truth has the label, and does not exist where both lack it."
-		}
+			[2]string{"empty truth", emptyMeaning(r.o.Empty)})
 	case predict.Classification:
 		out = classMeanings()
 	case predict.Regression:
@@ -311,6 +310,17 @@ func (r *Report) meanings() [][2]string {
 		out = append(out, [2]string{"intervals", fmt.Sprintf("%g %% bootstrap over cases, %s, %d resamples, seed %d.", 100*b.Confidence, kind, b.Resamples, b.Seed)})
 	}
 	return out
+}
+
+// emptyMeaning says what overlaps are where the truth lacks a label.
+func emptyMeaning(e metric.Empty) string {
+	switch e {
+	case metric.EmptyIgnore:
+		return "An overlap does not exist where the truth lacks the label."
+	case metric.EmptyOne:
+		return "An overlap is 1 where prediction and truth both lack the label, 0 where only the truth does."
+	}
+	return "An overlap is 0 where only one of prediction and truth has the label, and does not exist where both lack it."
 }
 
 // tolerances lists those of the labels, together where they are equal.

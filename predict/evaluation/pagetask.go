@@ -72,11 +72,7 @@ func classSummaryTable(title string, s *ClassSummary) table {
 		{"Brier score", "brier", s.Brier},
 	} {
 		t.Head = append(t.Head, head{Text: c.text, Number: true})
-		cell := numeric(c.v, false)
-		if i, ok := s.Intervals[c.key]; ok && i.Low == i.Low {
-			cell.Sub = digits(i.Low, false) + " to " + digits(i.High, false)
-		}
-		row = append(row, cell)
+		row = append(row, ranged(c.v, s.Intervals, c.key, false))
 	}
 	t.Rows = [][]tableCell{row}
 	return t
@@ -208,11 +204,7 @@ func numberTable(title string, numbers []NumberSummary) table {
 	for _, n := range numbers {
 		row := []tableCell{{Text: strings.TrimSpace(n.Name + " " + n.Unit)}}
 		for k, v := range []metric.Number{n.MAE, n.RMSE, n.R2, n.Pearson, n.Bias, n.Low, n.High} {
-			cell := numeric(v, false)
-			if i, ok := n.Intervals[[]string{"mae", "rmse", "r2", "pearson", "bias", "limits_low", "limits_high"}[k]]; ok && i.Low == i.Low {
-				cell.Sub = digits(i.Low, false) + " to " + digits(i.High, false)
-			}
-			row = append(row, cell)
+			row = append(row, ranged(v, n.Intervals, []string{"mae", "rmse", "r2", "pearson", "bias", "limits_low", "limits_high"}[k], false))
 		}
 		t.Rows = append(t.Rows, append(row, tableCell{Text: strconv.Itoa(n.Cases), Class: "n"}))
 	}
@@ -275,11 +267,7 @@ func imageTable(title string, s *ImageSummary) table {
 	t := table{Title: title, Head: imageHead()}
 	var row []tableCell
 	for k, v := range []metric.Number{s.MAE, s.RMSE, s.PSNR, s.SSIM} {
-		cell := numeric(v, false)
-		if i, ok := s.Intervals[[]string{"mae", "rmse", "psnr", "ssim"}[k]]; ok && i.Low == i.Low {
-			cell.Sub = digits(i.Low, false) + " to " + digits(i.High, false)
-		}
-		row = append(row, cell)
+		row = append(row, ranged(v, s.Intervals, imageNumbers()[k], false))
 	}
 	t.Rows = [][]tableCell{row}
 	return t

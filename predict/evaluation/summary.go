@@ -192,6 +192,9 @@ func numbers(cases []Case, i int) (predicted, truth []float64) {
 	return predicted, truth
 }
 
+// imageNumbers are the names of an image's numbers, in their order.
+func imageNumbers() []string { return []string{"mae", "rmse", "psnr", "ssim"} }
+
 func images(cases []Case, o Options) Summary {
 	columns := make([][]float64, 4)
 	for _, c := range cases {
@@ -207,7 +210,7 @@ func images(cases []Case, o Options) Summary {
 	if o.Interval.Resamples > 0 {
 		s.Intervals = map[string]metric.Interval{}
 		for i, found := range o.Interval.Means(columns) {
-			s.Intervals[[]string{"mae", "rmse", "psnr", "ssim"}[i]] = found
+			s.Intervals[imageNumbers()[i]] = found
 		}
 	}
 	return Summary{Images: s}
