@@ -2,6 +2,7 @@ package imageio
 
 import (
 	"math"
+	"strings"
 
 	"github.com/nitrain/nitrain/imageio/internal/volume"
 )
@@ -81,3 +82,13 @@ func (a Affine) AxisCodes() string {
 
 // AxisCodes returns the letters of the grid's axes; see Affine.AxisCodes.
 func (g Grid) AxisCodes() string { return g.Affine.AxisCodes() }
+
+// Opposite returns the letter of the direction opposite to an axis' letter: A for P. Other letters stay.
+func Opposite(letter byte) byte {
+	const pairs = "RLAPSI"
+	i := strings.IndexByte(pairs, letter)
+	if i < 0 {
+		return letter
+	}
+	return pairs[i^1]
+}

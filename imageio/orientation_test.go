@@ -78,3 +78,11 @@ func TestRotationIsOrthogonal(t *testing.T) {
 		}
 	}
 }
+
+func TestOpposite(t *testing.T) {
+	for i, letter := range []byte("RASLPI?") {
+		if want := "LPIRAS?"[i]; imageio.Opposite(letter) != want {
+			t.Errorf("%c: want %c, got %c", letter, want, imageio.Opposite(letter))
+		}
+	}
+}

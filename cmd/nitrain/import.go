@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -135,11 +134,7 @@ func (a *app) runImport(ctx context.Context, src string, f importFlags) error {
 		return err
 	}
 	if f.report != "" {
-		raw, err := json.MarshalIndent(report, "", " ")
-		if err != nil {
-			return err
-		}
-		if err := writeWhole(f.report, append(raw, '\n')); err != nil {
+		if err := writeJSON(f.report, report); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,11 +133,7 @@ func (a *app) writeSpec(b *bundle.Bundle, f importFlags) error {
 	if f.made == nil {
 		return usageError{errors.New("--spec gives the Spec that would be written")}
 	}
-	raw, err := json.MarshalIndent(f.made, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := writeWhole(f.out, append(raw, '\n')); err != nil {
+	if err := writeJSON(f.out, f.made); err != nil {
 		return err
 	}
 	result := map[string]any{"bundle": b.Name, "output": f.out, "notes": append([]string{}, f.notes...), "spec": f.made}

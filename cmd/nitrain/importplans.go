@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -136,11 +135,7 @@ func foldFile(out, fold string) string {
 
 // writePlansSpec writes the Spec of plans as a file of its own.
 func (a *app) writePlansSpec(src string, f importFlags) error {
-	raw, err := json.MarshalIndent(f.made, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := writeWhole(f.out, append(raw, '\n')); err != nil {
+	if err := writeJSON(f.out, f.made); err != nil {
 		return err
 	}
 	result := struct {

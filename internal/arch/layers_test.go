@@ -61,7 +61,7 @@ func allowed() map[string]string {
 		"onnx/edit":                       "onnx",
 		"convert":                         "onnx onnx/ort convert/internal/engine internal/native",
 		"predict":                         "imageio imageio/transform imageio/patch imageio/metric imageio/dataset onnx onnx/ort internal/tasks convert internal/native internal/child internal/digest internal/atomicfile internal/proc",
-		"predict/bundle":                  "imageio/patch imageio/transform onnx predict",
+		"predict/bundle":                  "imageio imageio/patch imageio/transform onnx predict",
 		"predict/batch":                   "imageio imageio/transform imageio/dataset imageio/view onnx predict internal/atomicfile internal/digest",
 		"predict/evaluation":              "imageio imageio/metric imageio/dataset imageio/view predict",
 		"explain":                         "imageio imageio/transform imageio/patch imageio/view onnx onnx/ort convert predict internal/native",

@@ -79,21 +79,11 @@ func (s *shape) figures(g imageio.Grid) LabelStatistics {
 	codes := g.AxisCodes()
 	for a := range min(3, len(codes)) {
 		if s.sides[2*a] {
-			out.BorderSides += opposite(codes[a])
+			out.BorderSides += string(rune(imageio.Opposite(codes[a])))
 		}
 		if s.sides[2*a+1] {
 			out.BorderSides += codes[a : a+1]
 		}
 	}
 	return out
-}
-
-func opposite(side byte) string {
-	pairs := "LRPAIS"
-	for i := range pairs {
-		if pairs[i] == side {
-			return pairs[i^1 : i^1+1]
-		}
-	}
-	return ""
 }

@@ -163,6 +163,17 @@ func (a *args) text(name string) string {
 	return ""
 }
 
+// choice reads an argument that is one of some words, in any case; what "" stands for is the default.
+func choice[T any](a *args, name string, words map[string]T) T {
+	m := strings.ToLower(a.text(name))
+	v, ok := words[m]
+	if !ok {
+		a.fault(name, "%q is not understood", m)
+		return words[""]
+	}
+	return v
+}
+
 // floats returns a number or a list of numbers as a list; nothing where the argument is absent.
 func (a *args) floats(name string) []float64 {
 	v, ok := a.get(name)

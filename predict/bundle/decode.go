@@ -161,10 +161,8 @@ func (t *translator) restore() predict.Restore {
 		return predict.RestoreLabels
 	case p.inverted == pickedStage:
 		return predict.RestoreLabels
-	case p.nearest && p.pick == predict.Argmax:
-		return predict.RestoreLabels // the label of the nearest voxel is that of its scores
 	case p.nearest:
-		return predict.RestoreLabels
+		return predict.RestoreLabels // the label of the nearest voxel is that of its scores
 	case p.inverted == rawStage && t.spec.Decode.Activation != predict.None:
 		return predict.RestoreLogits
 	}

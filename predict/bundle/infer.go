@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/nitrain/nitrain/imageio/patch"
 	"github.com/nitrain/nitrain/predict"
@@ -62,14 +61,7 @@ func (t *translator) window(a *args) {
 	tile := &predict.Tile{Rule: patch.MONAI, Batch: a.int("sw_batch_size", 1)}
 	tile.Size = t.roi(a, s)
 	tile.Overlap = t.overlap(a, s)
-	switch m := strings.ToLower(a.text("mode")); m {
-	case "", "constant":
-		tile.Blend = patch.Uniform
-	case "gaussian":
-		tile.Blend = patch.Gaussian
-	default:
-		a.fault("mode", "%q is not understood", m)
-	}
+	tile.Blend = choice(a, "mode", map[string]patch.Blend{"": patch.Uniform, "constant": patch.Uniform, "gaussian": patch.Gaussian})
 	if sigma := a.floats("sigma_scale"); len(sigma) > 0 && tile.Blend == patch.Gaussian {
 		if tile.Sigma = sigma[0]; slices.Max(sigma) != slices.Min(sigma) {
 			a.fault("sigma_scale", "one number for each axis is not what a Spec says")
@@ -81,19 +73,9 @@ func (t *translator) window(a *args) {
 
 // outside reads what stands around an image that is smaller than a window.
 func (t *translator) outside(a *args) patch.Edge {
-	switch m := strings.ToLower(a.text("padding_mode")); m {
-	case "", "constant":
-		return patch.Constant
-	case "replicate":
-		return patch.Replicate
-	case "reflect":
-		return patch.Reflect
-	case "circular":
-		return patch.Circular
-	default:
-		a.fault("padding_mode", "%q is not understood", m)
-	}
-	return patch.Constant
+	return choice(a, "padding_mode", map[string]patch.Edge{
+		"": patch.Constant, "constant": patch.Constant, "replicate": patch.Replicate, "reflect": patch.Reflect, "circular": patch.Circular,
+	})
 }
 
 // perAxis puts values along the array's axes, the slices' left out, at the image's.

@@ -36,9 +36,9 @@ type decoding struct {
 
 // saving is what SaveImage says.
 type saving struct {
-	image, table bool // a SaveImage, a SaveClassification
-	resample     bool
-	linear       bool
+	table    bool // a SaveClassification
+	resample bool
+	linear   bool
 }
 
 // postStep is one of the postprocessing transforms that is understood.
@@ -234,9 +234,6 @@ func (t *translator) keepLargest(a *args) {
 	if n := a.int("connectivity", 0); n != 0 {
 		k.Connectivity = t.connectivity(a, n)
 	}
-	if len(k.Labels) == 0 && !k.Each && t.post.onehot > 0 {
-		k.Labels = nil
-	}
 	t.components(a, k)
 }
 
@@ -341,7 +338,6 @@ func (t *translator) saveImage(a *args) {
 	if v, ok := a.get("scale"); ok {
 		t.note("the bundle writes labels scaled to %s; here they keep their values", describe(v))
 	}
-	t.post.saved.image = true
 	t.post.saved.resample = a.bool("resample")
 	t.post.saved.linear = a.text("mode") != "" && a.text("mode") != "nearest"
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nitrain/nitrain/imageio"
 	"github.com/nitrain/nitrain/imageio/transform"
 )
 
@@ -87,48 +88,26 @@ func (t *translator) spacing(a *args, s *stream) {
 
 // sampling reads a mode of grid_sample.
 func (a *args) sampling(name string) transform.Interpolation {
-	switch m := strings.ToLower(a.text(name)); m {
-	case "", "bilinear", "trilinear", "linear", "1":
-		return transform.Linear
-	case "nearest", "0":
-		return transform.Nearest
-	case "3":
-		return transform.Cubic
-	default:
-		a.fault(name, "%q is not understood", m)
-		return transform.Linear
-	}
+	return choice(a, name, map[string]transform.Interpolation{
+		"": transform.Linear, "bilinear": transform.Linear, "trilinear": transform.Linear, "linear": transform.Linear, "1": transform.Linear,
+		"nearest": transform.Nearest, "0": transform.Nearest,
+		"3": transform.Cubic,
+	})
 }
 
 func (a *args) edge(name string) transform.Edge {
-	switch m := strings.ToLower(a.text(name)); m {
-	case "", "border":
-		return transform.Border
-	case "zeros":
-		return transform.Zeros
-	case "reflection":
-		return transform.Reflect
-	default:
-		a.fault(name, "%q is not understood", m)
-		return transform.Border
-	}
+	return choice(a, name, map[string]transform.Edge{
+		"": transform.Border, "border": transform.Border, "zeros": transform.Zeros, "reflection": transform.Reflect,
+	})
 }
 
 // stretching reads a mode of interpolate.
 func (a *args) stretching(name string) transform.Interpolation {
-	switch m := strings.ToLower(a.text(name)); m {
-	case "", "area":
-		return transform.Area
-	case "bilinear", "trilinear", "linear":
-		return transform.Linear
-	case "nearest":
-		return transform.Nearest
-	case "nearest-exact":
-		return transform.NearestExact
-	default:
-		a.fault(name, "%q is not understood", m)
-		return transform.Area
-	}
+	return choice(a, name, map[string]transform.Interpolation{
+		"": transform.Area, "area": transform.Area,
+		"bilinear": transform.Linear, "trilinear": transform.Linear, "linear": transform.Linear,
+		"nearest": transform.Nearest, "nearest-exact": transform.NearestExact,
+	})
 }
 
 // size reads sizes along the array's axes and puts them at the image's; -1 keeps an axis.
@@ -275,29 +254,16 @@ func (t *translator) padOrCrop(a *args, s *stream) {
 // padding reads what the padding transforms have in common.
 func (a *args) padding() (value float64, mode transform.PadMode, method transform.PadMethod) {
 	value = a.floatOr("value", a.floatOr("constant_values", 0))
-	switch m := strings.ToLower(a.text("mode")); m {
-	case "", "constant":
-		mode = transform.PadConstant
-	case "edge", "replicate":
-		mode = transform.PadEdge
-	case "reflect":
-		mode = transform.PadReflect
-	case "symmetric":
-		mode = transform.PadSymmetric
-	default:
-		a.fault("mode", "%q is not understood", m)
-	}
+	mode = choice(a, "mode", map[string]transform.PadMode{
+		"": transform.PadConstant, "constant": transform.PadConstant, "edge": transform.PadEdge, "replicate": transform.PadEdge,
+		"reflect": transform.PadReflect, "symmetric": transform.PadSymmetric,
+	})
 	if mode != transform.PadConstant {
 		value = 0
 	}
-	switch m := strings.ToLower(a.text("method")); m {
-	case "", "symmetric":
-		method = transform.PadAround
-	case "end":
-		method = transform.PadEnd
-	default:
-		a.fault("method", "%q is not understood", m)
-	}
+	method = choice(a, "method", map[string]transform.PadMethod{
+		"": transform.PadAround, "symmetric": transform.PadAround, "end": transform.PadEnd,
+	})
 	return value, mode, method
 }
 
@@ -317,7 +283,7 @@ func (t *translator) flip(a *args, s *stream) {
 			if x < 0 || x >= len(s.axes) {
 				return false
 			}
-			codes[x] = opposite(codes[x])
+			codes[x] = imageio.Opposite(codes[x])
 		}
 		return true
 	})
@@ -340,7 +306,7 @@ func (t *translator) rotate90(a *args, s *stream) {
 		}
 		x, y := axes[0], axes[1]
 		for range ((k % 4) + 4) % 4 { // NumPy's rot90: out[i, j] = in[j, n-1-i]
-			codes[x], codes[y] = opposite(codes[y]), codes[x]
+			codes[x], codes[y] = imageio.Opposite(codes[y]), codes[x]
 		}
 		return true
 	})
@@ -358,15 +324,6 @@ func (t *translator) turn(a *args, s *stream, change func(codes []byte) bool) {
 		return
 	}
 	t.orient(a, s, string(codes))
-}
-
-func opposite(letter byte) byte {
-	const pairs = "RLAPSI"
-	i := strings.IndexByte(pairs, letter)
-	if i < 0 {
-		return letter
-	}
-	return pairs[i^1]
 }
 
 // transpose changes the order of the array's axes, which is the tensor's layout.
