@@ -133,7 +133,7 @@ func expand(pattern string) ([]string, error) {
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
-				return nil // what cannot be read matches nothing
+				return nil //nolint:nilerr // what cannot be read matches nothing
 			}
 			if path != root && strings.HasPrefix(d.Name(), ".") {
 				return filepath.SkipDir

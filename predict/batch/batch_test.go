@@ -54,22 +54,6 @@ func collect(t testing.TB, out, format string, args ...string) []batch.Job {
 	return jobs
 }
 
-// content reads files whose results must not depend on anything but their scans.
-func content(t testing.TB, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	for _, name := range files(t, dir) {
-		raw, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name != batch.RecordName {
-			all[name] = string(raw)
-		}
-	}
-	return all
-}
-
 // A folder run keeps the structure, goes on after a bad scan, has results in the order of the jobs, and what it writes is
 // what the predictor says about each scan alone.
 func TestRunFolder(t *testing.T) {
@@ -147,8 +131,7 @@ func TestNothingHalf(t *testing.T) {
 	broken := newPredictor(t, &fake{outputs: 5})
 	jobs[0].Output = filepath.Join(dir, "new", "deep", "a.nii.gz")
 	_, err := batch.Run(t.Context(), broken, jobs, batch.Options{Record: filepath.Join(dir, "new", batch.RecordName)})
-	var mismatch *predict.MismatchError
-	if !errors.As(err, &mismatch) {
+	if _, ok := errors.AsType[*predict.MismatchError](err); !ok {
 		t.Fatalf("a model that contradicts its Spec: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "new")); !errors.Is(err, fs.ErrNotExist) {

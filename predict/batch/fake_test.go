@@ -66,8 +66,10 @@ func spec(channels int) predict.Spec {
 		Input:  predict.Input{Layout: patch.XYZ},
 		Tile:   &predict.Tile{Size: [3]int{4, 4, 4}, Overlap: predict.Overlap{0.5, 0.5, 0.5}, Mirror: []int{0}},
 		Decode: predict.Decode{Activation: predict.Softmax, Pick: predict.Argmax},
-		Labels: []predict.Label{{Value: 0, Name: "background"}, {Value: 3, Name: "bright", Color: "#c03040",
-			Code: &predict.Code{Scheme: "SCT", Value: "4147007", Meaning: "Mass"}}},
+		Labels: []predict.Label{{Value: 0, Name: "background"}, {
+			Value: 3, Name: "bright", Color: "#c03040",
+			Code: &predict.Code{Scheme: "SCT", Value: "4147007", Meaning: "Mass"},
+		}},
 	}
 	for i := range channels {
 		s.Input.Channels = append(s.Input.Channels, predict.Channel{Name: string(rune('A' + i))})

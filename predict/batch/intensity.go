@@ -108,10 +108,10 @@ func (t *tally) second(v float32) {
 	d := float64(v) - t.mean
 	t.squares += d * d
 	key := order(v)
-	switch {
-	case key>>16 == t.middle[0]:
+	switch key >> 16 {
+	case t.middle[0]:
 		t.counts[key&0xffff]++
-	case key>>16 == t.middle[1]:
+	case t.middle[1]:
 		t.upper[key&0xffff]++
 	}
 }

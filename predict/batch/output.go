@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nitrain/nitrain/imageio"
@@ -142,8 +143,8 @@ func makeFolders(dir string) (made []string, err error) {
 
 // removeFolders removes folders that are empty, the innermost first.
 func removeFolders(made []string) {
-	for i := len(made) - 1; i >= 0; i-- {
-		_ = os.Remove(made[i])
+	for _, m := range slices.Backward(made) {
+		_ = os.Remove(m)
 	}
 }
 

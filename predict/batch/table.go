@@ -3,6 +3,7 @@ package batch
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,7 +34,7 @@ func (r *Report) WriteStatistics(w io.Writer) error {
 				rows = append(rows, append(shape, "", "", "", "", "", ""))
 			}
 			for _, i := range l.Intensity {
-				rows = append(rows, append(shape[:len(shape):len(shape)], i.Channel, number(i.Mean), number(i.Std), number(i.Min), number(i.Max), number(i.Median)))
+				rows = append(rows, append(slices.Clip(shape), i.Channel, number(i.Mean), number(i.Std), number(i.Min), number(i.Max), number(i.Median)))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -98,9 +99,9 @@ func (a *args) bool(name string) bool {
 	return is
 }
 
-func (a *args) boolOr(name string, def bool) bool {
+func (a *args) boolOrTrue(name string) bool {
 	if _, ok := a.each(name); !ok {
-		return def
+		return true
 	}
 	return a.bool(name)
 }
@@ -157,7 +158,7 @@ func (a *args) text(name string) string {
 	case *Symbol:
 		return v.Name[strings.LastIndexByte(v.Name, '.')+1:]
 	case int64:
-		return fmt.Sprint(v)
+		return strconv.FormatInt(v, 10)
 	}
 	a.fault(name, "want a text, got %s", describe(v))
 	return ""

@@ -3,6 +3,7 @@ package bundle
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nitrain/nitrain/onnx"
@@ -239,7 +240,7 @@ func (t *translator) names(n int) []string {
 	names := make([]string, n)
 	missing := 0
 	for i := range names {
-		name := strings.TrimSpace(def.text(fmt.Sprint(i)))
+		name := strings.TrimSpace(def.text(strconv.Itoa(i)))
 		if name == "" {
 			missing++
 			if name = fmt.Sprintf("label %d", i); i == 0 && n > 1 && t.post.pick == predict.Argmax && t.spec.Task == predict.Segmentation {
@@ -267,7 +268,7 @@ func (t *translator) inputChannels(s *stream) []predict.Channel {
 	def := t.input().object("channel_def")
 	out := make([]predict.Channel, n)
 	for i := range out {
-		name := strings.TrimSpace(def.text(fmt.Sprint(i)))
+		name := strings.TrimSpace(def.text(strconv.Itoa(i)))
 		switch {
 		case len(s.from) > 1:
 			name = s.from[i]

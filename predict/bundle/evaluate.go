@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -129,7 +130,7 @@ func (r *resolver) item(n *node) (any, error) {
 	switch of := of.(type) {
 	case []any:
 		if i, ok := key.(int64); ok {
-			if at, ok := index(fmt.Sprint(i), len(of)); ok {
+			if at, ok := index(strconv.FormatInt(i, 10), len(of)); ok {
 				return r.operand(of[at])
 			}
 		}
@@ -163,9 +164,10 @@ func (r *resolver) unary(n *node) (any, error) {
 			return v, nil
 		}
 	case float64:
-		if n.text == "-" {
+		switch n.text {
+		case "-":
 			return -v, nil
-		} else if n.text == "+" {
+		case "+":
 			return v, nil
 		}
 	}
@@ -222,9 +224,10 @@ func (r *resolver) call(n *node) (any, error) {
 			return v, nil
 		}
 	case *Object:
-		if name == "len" {
+		switch name {
+		case "len":
 			return int64(len(v.keys)), nil
-		} else if name == "copy.deepcopy" || name == "copy.copy" {
+		case "copy.deepcopy", "copy.copy":
 			return v, nil
 		}
 	case string:
@@ -236,9 +239,10 @@ func (r *resolver) call(n *node) (any, error) {
 			return v, nil
 		}
 	case int64:
-		if name == "int" {
+		switch name {
+		case "int":
 			return v, nil
-		} else if name == "float" {
+		case "float":
 			return float64(v), nil
 		}
 	case float64:

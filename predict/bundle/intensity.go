@@ -102,7 +102,7 @@ func standard(sub, div float64) transform.Range {
 
 func (t *translator) thresholdIntensity(a *args, s *stream) {
 	limit, cval := a.need("threshold"), a.floatOr("cval", 0)
-	above := a.boolOr("above", true)
+	above := a.boolOrTrue("above")
 	if cval != limit {
 		a.fault("cval", "only the threshold itself may stand for what is beyond it")
 		return

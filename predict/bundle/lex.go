@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -118,18 +119,18 @@ func numberLength(s string) int {
 func lexText(s string) (token, int, error) {
 	quote := s[0]
 	if strings.HasPrefix(s, strings.Repeat(string(quote), 3)) {
-		return token{}, 0, fmt.Errorf("texts in three quotes are not understood")
+		return token{}, 0, errors.New("texts in three quotes are not understood")
 	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == quote:
+		switch c := s[i]; c {
+		case quote:
 			return token{textToken, b.String()}, i + 1, nil
-		case c == '\n':
-			return token{}, 0, fmt.Errorf("a text does not end")
-		case c == '\\':
+		case '\n':
+			return token{}, 0, errors.New("a text does not end")
+		case '\\':
 			if i++; i == len(s) {
-				return token{}, 0, fmt.Errorf("a text does not end")
+				return token{}, 0, errors.New("a text does not end")
 			}
 			at := strings.IndexByte(`\'"nrt`, s[i])
 			if at < 0 {
@@ -140,5 +141,5 @@ func lexText(s string) (token, int, error) {
 			b.WriteByte(c)
 		}
 	}
-	return token{}, 0, fmt.Errorf("a text does not end")
+	return token{}, 0, errors.New("a text does not end")
 }

@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -138,7 +139,7 @@ func (b *Bundle) expand(root *Object, v any, id string, budget *budget, depth in
 	switch v := v.(type) {
 	case []any:
 		for i := range v {
-			next, err := b.expand(root, v[i], joinID(id, fmt.Sprint(i)), budget, depth+1)
+			next, err := b.expand(root, v[i], joinID(id, strconv.Itoa(i)), budget, depth+1)
 			if err != nil {
 				return nil, err
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/nitrain/nitrain/predict"
@@ -181,10 +182,10 @@ func (b *Bundle) exampleShape() (shape, kwargs string) {
 		channels = 1
 	}
 	size := t.windowSize(w.inferer, dims)
-	numbers := []string{"1", fmt.Sprint(channels)}
+	numbers := []string{"1", strconv.Itoa(channels)}
 	free := []string{"0: 'batch'"}
 	for i, n := range size {
-		numbers = append(numbers, fmt.Sprint(n))
+		numbers = append(numbers, strconv.Itoa(n))
 		free = append(free, fmt.Sprintf("%d: '%c'", i+2, "xyz"[i]))
 	}
 	out := strings.Join(free, ", ")

@@ -41,12 +41,12 @@ func componentFault(c *Component) string {
 
 // foreign says why a class is not understood.
 func foreign(target string) string {
-	switch first, _, _ := strings.Cut(target, "."); {
-	case first == target:
+	switch first, _, _ := strings.Cut(target, "."); first {
+	case target:
 		return "no class that is understood"
-	case first == "monai":
+	case "monai":
 		return "a class of MONAI that is not understood"
-	case first == "scripts":
+	case "scripts":
 		return "Python code of the bundle's own, which is never run"
 	}
 	return "a class from outside of MONAI, which is never run"

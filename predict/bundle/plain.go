@@ -53,13 +53,13 @@ func (t *translator) load(a *args, s *stream) {
 		"overwriting", "series_name", "series_meta", "channel_dim", "squeeze_non_spatial_dims", "defer_size", "force", "label_dict", "fname_regex")
 	a.only("dtype", "samples are float32 here, and this type would round or cut them", floats()...)
 	s.loaded = true
-	if a.boolOr("affine_lps_to_ras", true) == false {
+	if !a.boolOrTrue("affine_lps_to_ras") {
 		a.fault("affine_lps_to_ras", "an affine that stays in LPS turns images round")
 	}
 	if a.bool("as_closest_canonical") {
 		t.orient(a, s, "RAS")
 	}
-	rows := a.boolOr("reverse_indexing", true)
+	rows := a.boolOrTrue("reverse_indexing")
 	pil := t.reader(a)
 	_, set := a.args.get("reverse_indexing")
 	switch {
@@ -68,7 +68,7 @@ func (t *translator) load(a *args, s *stream) {
 	case set && !(pil && rows):
 		a.fault("reverse_indexing", "arrays in this order of axes are not understood")
 	}
-	if a.boolOr("swap_ij", true) == false {
+	if !a.boolOrTrue("swap_ij") {
 		a.fault("swap_ij", "arrays in this order of axes are not understood")
 	}
 	t.converter(a)

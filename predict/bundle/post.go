@@ -213,7 +213,7 @@ func (t *translator) invert(a *args, preprocessing any) {
 	if t.post.inverted != neverStage {
 		a.refuse(a.item, a.where, "the result went back to the image's grid before")
 	}
-	t.post.inverted, t.post.nearest = t.post.stage, a.boolOr("nearest_interp", true)
+	t.post.inverted, t.post.nearest = t.post.stage, a.boolOrTrue("nearest_interp")
 }
 
 func sameSection(a, b any) bool {
@@ -229,7 +229,7 @@ func sameSection(a, b any) bool {
 }
 
 func (t *translator) keepLargest(a *args) {
-	k := transform.Keep{Labels: a.ints("applied_labels"), Largest: a.int("num_components", 1), Each: a.boolOr("independent", true)}
+	k := transform.Keep{Labels: a.ints("applied_labels"), Largest: a.int("num_components", 1), Each: a.boolOrTrue("independent")}
 	a.understood("is_onehot")
 	if n := a.int("connectivity", 0); n != 0 {
 		k.Connectivity = t.connectivity(a, n)
@@ -240,7 +240,7 @@ func (t *translator) keepLargest(a *args) {
 func (t *translator) removeSmall(a *args) {
 	a.understood("pixdim")
 	a.off("sizes in mm are not what a Spec says", "by_measure")
-	k := transform.Keep{MinSize: a.int("min_size", 64), Connectivity: t.connectivity(a, a.int("connectivity", 1)), Each: a.boolOr("independent_channels", true)}
+	k := transform.Keep{MinSize: a.int("min_size", 64), Connectivity: t.connectivity(a, a.int("connectivity", 1)), Each: a.boolOrTrue("independent_channels")}
 	t.components(a, k)
 }
 

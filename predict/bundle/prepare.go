@@ -2,8 +2,8 @@ package bundle
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nitrain/nitrain/imageio/transform"
@@ -47,7 +47,7 @@ func (t *translator) compose(v any, where string, depth int) []*Component {
 	case []any:
 		var all []*Component
 		for i, x := range v {
-			all = append(all, t.compose(x, joinID(where, fmt.Sprint(i)), depth+1)...)
+			all = append(all, t.compose(x, joinID(where, strconv.Itoa(i)), depth+1)...)
 		}
 		return all
 	case *Component:

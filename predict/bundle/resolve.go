@@ -3,6 +3,7 @@ package bundle
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -120,7 +121,7 @@ func (r *resolver) resolve(raw any, id string) any {
 	case []any:
 		list := make([]any, 0, len(raw))
 		for i := range raw {
-			v := r.value(joinID(id, fmt.Sprint(i)))
+			v := r.value(joinID(id, strconv.Itoa(i)))
 			if v == (disabled{}) {
 				continue
 			}

@@ -159,7 +159,7 @@ func (t *translator) zoom(a *args, s *stream) {
 	}
 	step := transform.Zoom{
 		Factor: transform.Factors{1, 1, 1}, Interpolation: a.stretching("mode"),
-		AlignCorners: a.bool("align_corners"), KeepSize: a.boolOr("keep_size", true),
+		AlignCorners: a.bool("align_corners"), KeepSize: a.boolOrTrue("keep_size"),
 	}
 	for i, f := range factors {
 		step.Factor[s.axes[i]] = f

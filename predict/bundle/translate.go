@@ -130,10 +130,10 @@ func (t *translator) handlers(list []any) {
 			continue
 		}
 		name, _ := className(c.Target, harmless)
-		switch {
-		case name == "":
+		switch name {
+		case "":
 			t.refuse(c.Target, c.ID, "a handler that may change or make the result: %s", foreign(c.Target))
-		case name == "ProbMapProducer":
+		case "ProbMapProducer":
 			t.refuse(c.Target, c.ID, "puts the results of patches together to a map of a whole slide")
 		}
 	}

@@ -3,6 +3,7 @@ package bundle
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -167,7 +168,7 @@ func lookUp(root any, id string) (any, error) {
 // index reads a list's index; negative ones count from the end, as in Python.
 func index(s string, n int) (int, bool) {
 	var i int
-	if _, err := fmt.Sscanf(s, "%d", &i); err != nil || fmt.Sprint(i) != s {
+	if _, err := fmt.Sscanf(s, "%d", &i); err != nil || strconv.Itoa(i) != s {
 		return 0, false
 	}
 	if i < 0 {

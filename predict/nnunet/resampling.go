@@ -2,6 +2,7 @@ package nnunet
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -144,7 +145,7 @@ func (b *builder) restoreRule() predict.RestoreRule {
 	case r.order != 1:
 		err = fmt.Errorf("order: want 1, got %d", r.order)
 	case r.separate == transform.SeparateAlways:
-		err = fmt.Errorf("force_separate_z: want null or false, got true")
+		err = errors.New("force_separate_z: want null or false, got true")
 	case r.separate == transform.SeparateNever:
 		return predict.RestoreCentres // linear, which is face to face: the prepared grid keeps the crop's faces
 	}
@@ -163,7 +164,7 @@ func (b *builder) segmentation() error {
 	case r.order != 1 && r.order != noResampling:
 		return fmt.Errorf("order: want 1, got %d", r.order)
 	case r.separate == transform.SeparateAlways:
-		return fmt.Errorf("force_separate_z: want null or false, got true")
+		return errors.New("force_separate_z: want null or false, got true")
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type builder struct {
 func (b *builder) refuse(format string, args ...any) {
 	b.faults = append(b.faults, fmt.Sprintf(format, args...))
 }
+
 func (b *builder) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))
 }
