@@ -79,7 +79,7 @@ func (a *app) importPlans(ctx context.Context, src string, f importFlags) error 
 		others = append(others, foldFile(f.out, fold.Name))
 	}
 	if len(others) > 0 {
-		f.notes = append(f.notes, fmt.Sprintf("the folds are an ensemble: nitrain predict %s --ensemble %s SCAN -o OUT", f.out, strings.Join(others, ",")))
+		f.notes = append(f.notes, fmt.Sprintf("the folds are an ensemble: nitrain predict %s --ensemble %s SCAN -o OUT", f.out, strings.Join(others, " --ensemble ")))
 	}
 	out := f.out
 	for i, fold := range folds {
